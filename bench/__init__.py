@@ -1,0 +1,1 @@
+"""What the tools cost beside what an operator would type instead: ratios, measured in turns in one run."""

@@ -1,0 +1,115 @@
+"""What is timed beside what: our command line, the peer's, and the ratio of the two that is allowed."""
+
+from dataclasses import dataclass
+
+from lab.place import CHECKOUT
+
+NODES = "kvm[01-03]"
+EACH_NODE = "for node in kvm01 kvm02 kvm03; do"
+VIRSH = "virsh -c qemu+ssh://kvm01/system"
+# What classic script suites do; pdsh finds ssh by this variable.
+PDSH = f"PDSH_RCMD_TYPE=ssh pdsh -S -w {NODES}"
+ASK_ALL = (
+    f"{EACH_NODE} virsh -c qemu+ssh://$node/system nodeinfo;"
+    " ssh $node 'for guest in $(virsh list --all --name); do virsh dominfo $guest; done; cat /proc/loadavg'; done"
+)
+CLOSE = "for s in $XDG_RUNTIME_DIR/vme/*.ctl; do ssh -S $s -O exit node 2>/dev/null; done; true"
+OTHER = "virsh -c qemu+ssh://kvm02/system"
+MOVE = "migrate --live --persistent --undefinesource moving"
+GO_HOME = (
+    f"{VIRSH} -q destroy blank; {OTHER} -q domid moving && {OTHER} -q {MOVE} qemu+ssh://kvm01/system;"
+    f" {VIRSH} -q domid moving || create_guest moving --node kvm01 --image tiny --memory 64 --start --yes"
+)
+STORE = "/srv/vme/east/virt-store"
+TWENTY = " ".join(f"n{number:02}" for number in range(1, 21))
+INSTALL = (
+    f"for name in {TWENTY}; do mkdir {STORE}/$name;"
+    f" qemu-img convert -O qcow2 {STORE}/.images/blank.qcow2 {STORE}/$name/vda.qcow2; chmod -R a+rwX {STORE}/$name;"
+    " virt-install -q --connect qemu+ssh://kvm01/system --name $name --memory 64 --vcpus 1 --import --osinfo generic"
+    " --disk path=/srv/vme/virt-store/$name/vda.qcow2"
+    " --virt-type qemu --network bridge=br0 --graphics none --noautoconsole || exit 1; done"
+)
+REMOVE = (
+    f"{EACH_NODE} for name in {TWENTY}; do echo destroy $name; echo undefine $name; done |"
+    f" virsh -q -c qemu+ssh://$node/system; done; rm -rf {STORE}/n??; sleep 1.1"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One of our commands, the peer it stands beside, and the ratio it must not exceed (None: shown only).
+
+    Command lines are a shell's, which costs each of them 2 ms. `before` is run untimed before each run of either;
+    `inner` prints after each run how many milliseconds of it were QEMU's own work. `needs` is a program that may be
+    missing: the row is then said to be left out.
+    """
+
+    what: str
+    ours: str
+    peer: str
+    peers: str
+    at_most: float | None = None
+    before: str = "true"
+    inner: str = ""
+    needs: str = "virsh"
+    rounds: int = 15
+
+
+LISTING = "list_guests, three nodes, warm"
+COLD = "list_guests, three nodes, cold"
+ONE_NODE = f"{VIRSH} list --all"
+ALL_NODES = f"{PDSH} virsh list --all"
+ROWS = (
+    Row(LISTING, "list_guests", "virsh of one node", ONE_NODE, 0.3, rounds=25),
+    Row(
+        LISTING,
+        "list_guests",
+        "virsh of each in turn",
+        f"{EACH_NODE} virsh -c qemu+ssh://$node/system list --all; done",
+    ),
+    Row(LISTING, "list_guests", "pdsh + virsh", ALL_NODES, 0.25, needs="pdsh"),
+    Row(LISTING, "list_guests", "clush + virsh", f"clush -w {NODES} virsh list --all", needs="clush"),
+    Row(
+        LISTING,
+        "list_guests",
+        "ansible's module virt",
+        f"ansible -i kvm01,kvm02,kvm03 -e ansible_python_interpreter={CHECKOUT}/.venv-bench/bin/python all"
+        " -m community.libvirt.virt -a command=list_vms",
+        needs="ansible",
+        rounds=3,
+    ),
+    Row(LISTING, "list_guests", "kcli list vm", "kcli -C all list vm", needs="kcli", rounds=5),
+    Row(COLD, "list_guests", "pdsh + virsh", ALL_NODES, 1.0, before=CLOSE, needs="pdsh"),
+    Row("node_list, three nodes, warm", "node_list", "virsh and ssh, node by node", ASK_ALL, 0.05, rounds=5),
+    Row("info_guest, its node not told", "info_guest g1-1", "virsh dominfo, told its node", f"{VIRSH} dominfo g1-1"),
+    Row("list_guests --help", "list_guests --help", "virsh --help", "virsh --help"),
+    Row("a guest's name completed", "vme --complete guests", "virsh --help", "virsh --help"),
+    Row(
+        "start_guest, its node not told",
+        "start_guest blank",
+        "virsh start, told its node",
+        f"{VIRSH} start blank",
+        0.6,
+        before=f"{VIRSH} -q destroy blank; true",
+    ),
+    Row(
+        "migrate_guest",
+        "migrate_guest moving kvm02",
+        "virsh migrate",
+        f"{VIRSH} -q {MOVE} qemu+ssh://kvm02/system",
+        1.1,
+        before=GO_HOME,
+        inner=f"{OTHER} domjobinfo moving --completed | awk '/^Time elapsed:/ {{print $3}}'",
+        rounds=7,
+    ),
+    Row(
+        "create_guest, twenty from an image",
+        "create_guest 'n[01-20]' --node kvm01 --image blank --memory 64 --start --yes",
+        "twenty times virt-install --import",
+        INSTALL,
+        0.25,
+        before=f"{VIRSH} -q destroy moving; {REMOVE}",
+        needs="virt-install",
+        rounds=1,
+    ),
+)

@@ -1,0 +1,1 @@
+"""What is decided: check() gives a Plan and changes nothing; carry_out(plan) does it."""

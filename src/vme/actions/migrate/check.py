@@ -1,0 +1,114 @@
+"""Which node a guest goes to, if nothing speaks against it: all reasons, before anything moves."""
+
+from collections.abc import Iterator, Sequence
+
+from vme.actions.migrate.left_behind import own_nvram_of
+from vme.actions.migrate.owners import owners_of
+from vme.actions.migrate.plan import Plan
+from vme.actions.migrate.precheck.assess import Assessment, Verdict, assess
+from vme.actions.placement import OnItsWay, best_node, promised_beside
+from vme.config import Config, MigrationSettings, Node
+from vme.errors import Refused, Silent, VmeError
+from vme.fleet.deadline import within
+from vme.fleet.everywhere import Answer, Silence
+from vme.fleet.inventory import node_named
+from vme.fleet.report import NodeReport
+from vme.hypervisor.guest import Guest
+from vme.journal.work import reasons_unfinished, refuse_busy
+from vme.names import checked
+
+
+def check(
+    config: Config,
+    guest: Guest,
+    destination: str | None,
+    timeout_s: float,
+    *,
+    settings: MigrationSettings | None = None,
+    on_their_way: Sequence[OnItsWay] = (),
+) -> Plan:
+    """Decide where the guest goes, and change nothing. Raises Misused, Silent, or Refused with every reason.
+
+    `settings`: how it moves, if not as its zone says; `on_their_way`: guests that were given room already.
+    """
+    checked(guest.name, "guest")
+    wanted = wanted_node(config, guest, destination)
+    if _is_begun(config, guest, timeout_s):
+        refuse_busy(config, guest.name, config.zone(guest.node.zone).stores)
+    (assessment,) = assess(config, [guest], wanted, timeout_s, on_their_way)
+    verdict, report, why = _choose(assessment, wanted, on_their_way)
+    needs = assessment.needs
+    assert needs is not None  # without them something speaks against every node
+    others = [f"{one.node.name}: {reason}" for one in assessment.verdicts if one != verdict for reason in one.against]
+    return Plan(
+        config,
+        guest,
+        guest.hypervisor,
+        report,
+        why,
+        settings or config.zone(guest.node.zone).migration,
+        needs.baggage,
+        warnings=tuple(str(reason) for reason in (*assessment.warnings, *verdict.warnings)),
+        against=tuple(others),
+        owners=owners_of(needs, config.zone(guest.node.zone).stores, verdict.offer),
+        nvram=own_nvram_of(needs, config.zone(guest.node.zone).stores),
+    )
+
+
+def _is_begun(config: Config, guest: Guest, timeout_s: float) -> bool:
+    """Whether work on the guest was begun and is not done; of a store that does not say, assessing tells more."""
+    stores = config.zone(guest.node.zone).stores
+    try:
+        return bool(within(timeout_s, str(guest), lambda: reasons_unfinished(guest.name, stores)))
+    except (VmeError, OSError):
+        return False
+
+
+def wanted_node(config: Config, guest: Guest, destination: str | None) -> Node | None:
+    """The node that is named, None if none is. Raises Misused, or Refused where the guest can't go there at all."""
+    if destination is None:
+        return None
+    wanted, zone = node_named(config, destination), guest.node.zone
+    if wanted.zone != zone:
+        reason = f"{wanted.name} is in zone {wanted.zone}, not in {zone}; a guest moves within its zone"
+        raise Refused(str(guest), [reason])
+    if wanted == guest.node:
+        raise Refused(str(guest), [f"is on {guest.node.name} already"])
+    return wanted
+
+
+def _choose(
+    assessment: Assessment, wanted: Node | None, on_their_way: Sequence[OnItsWay]
+) -> tuple[Verdict, NodeReport, str]:
+    """The node that is wanted, or the best of those that nothing speaks against; and why that one."""
+    guest = assessment.guest
+    told = {one.node: one.offer.told.report for one in assessment.verdicts if one.offer.told is not None}
+    silences = [
+        Silence(one.node, one.offer.silence or "no answer") for one in assessment.verdicts if one.offer.told is None
+    ]
+    if wanted is not None and silences:
+        raise Silent(
+            f"{guest}: no answer from {wanted.name} ({silences[0].reason})",
+            hint="nothing was changed; choose another node, or see to this one",
+        )
+    possible = [one for one in assessment.possible if one.node in told]
+    if not possible:
+        if silences and not told and not assessment.anywhere:
+            best_node(str(guest), [], silences)  # raises Silent
+        subject = f"{guest} to {wanted.name}" if wanted is not None else str(guest)
+        raise Refused(subject, list(_all_reasons(assessment, named=wanted is not None)))
+    if wanted is not None:
+        return possible[0], told[wanted], "as asked"
+    answers = [Answer(one.node, told[one.node], True) for one in possible]
+    report = best_node(str(guest), answers, silences, promised_beside(list(told.values()), on_their_way))
+    (verdict,) = (one for one in possible if one.node == report.node)
+    count = f", of {len(possible)} nodes it can go to" if len(possible) > 1 else ", the one node it can go to"
+    return verdict, report, f"most memory available: {report.available_mib} MiB{count}"
+
+
+def _all_reasons(assessment: Assessment, *, named: bool) -> Iterator[str]:
+    yield from (str(reason) for reason in assessment.anywhere)
+    for verdict in assessment.verdicts:
+        yield from (str(reason) if named else f"not to {verdict.node.name}: {reason}" for reason in verdict.against)
+    if not assessment.anywhere and not assessment.verdicts:
+        yield f"there is no other node in zone {assessment.guest.node.zone}"

@@ -1,0 +1,59 @@
+"""The move of a guest that is shut off: its definition goes to another node, its images stay where they are."""
+
+from vme.actions.kept_state import parts_of
+from vme.actions.migrate.plan import Plan
+from vme.actions.migrate.travel import lay_ready
+from vme.actions.undo import CALL_TIMEOUT_S
+from vme.errors import Failed, NotFound, Refused, Silent
+from vme.fleet.deadline import within
+from vme.fleet.everywhere import silence_text
+from vme.fleet.guests import ask_guests
+from vme.hypervisor.domain_xml import describe
+from vme.hypervisor.guest import define, refreshed, saved_form, undefine
+from vme.journal.work import Work
+
+# Steps of the journal's entry.
+DEFINING = "defining it at the destination"
+UNDEFINING = "undefining it at the source"
+
+
+def refuse_if_elsewhere(plan: Plan) -> None:
+    """Ask every node of the zone again, now that no tool of ours can start the guest. Raises Refused, or Silent."""
+    config, guest = plan.config, plan.guest
+    replies = ask_guests(config, config.zone(guest.node.zone).nodes, config.defaults.timeout_s)
+    if replies.silences:
+        raise Silent(
+            f"{guest}: no answer from {silence_text(replies.silences)}, where it may run",
+            hint="nothing was changed; see to that node",
+        )
+    reasons = [
+        f"is {other.state} on {other.node.name} {'by now' if other.node == guest.node else 'as well'}"
+        for answer in replies.answers
+        for other in answer.value
+        if other.uuid == guest.uuid and (other.node != guest.node or other.active)
+    ]
+    if reasons:
+        raise Refused(str(guest), reasons)
+
+
+def move_cold(plan: Plan, work: Work) -> None:
+    """Define the guest at its destination with all it had, then undefine it at the source. What travels is kept before.
+
+    Raises Failed where a step was not done; which one, the nodes tell: the guest is defined on one of them, or on both.
+    """
+    guest, config = plan.guest, plan.config
+    xml = within(CALL_TIMEOUT_S, str(guest), lambda: saved_form(guest))
+    parts = parts_of(config, guest, CALL_TIMEOUT_S)
+    subject = f"{guest.name} on {plan.destination.node.name}"
+    work.step(DEFINING)
+    there = within(CALL_TIMEOUT_S, subject, lambda: define(plan.destination.hypervisor, xml, subject=subject))
+    if describe(within(CALL_TIMEOUT_S, subject, lambda: saved_form(there))) != describe(xml):
+        raise Failed(f"{there}: libvirt there made another guest of its definition")
+    lay_ready(config, there)
+    work.step(UNDEFINING)
+    within(CALL_TIMEOUT_S, str(guest), lambda: undefine(guest, keep_nvram=parts.nvram_on_store))
+    try:
+        within(CALL_TIMEOUT_S, str(guest), lambda: refreshed(guest))
+    except NotFound:
+        return
+    raise Failed(f"{guest}: its definition is still there after it was removed")

@@ -1,0 +1,196 @@
+"""Guests and nodes brought together: for each guest and each node it might go to, everything that speaks against it."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+
+from vme.actions.migrate.precheck.needs import Needs, needs_of
+from vme.actions.migrate.precheck.offers import Offer, ask_offers, ask_reach
+from vme.actions.migrate.precheck.reason import Reason
+from vme.actions.migrate.precheck.reasons_guest import reasons_of_guest
+from vme.actions.migrate.precheck.reasons_node import reasons_of_node
+from vme.actions.migrate.precheck.reasons_ownership import reasons_of_ownership
+from vme.actions.migrate.precheck.reasons_storage import reasons_of_storage, store_of
+from vme.actions.migrate.precheck.reasons_way import endpoint_of, reasons_of_way
+from vme.actions.migrate.travel import baggage_of, reasons_not_to_travel
+from vme.actions.placement import OnItsWay, Promised, promised_beside
+from vme.actions.together import Stop, together
+from vme.config import Config, Node, Store, Zone
+from vme.errors import VmeError
+from vme.fleet.deadline import within
+from vme.hypervisor.guest import Guest
+from vme.hypervisor.movable import movable
+from vme.node.sight import Reached, may_be_asked
+from vme.records import dataclass
+from vme.store.nonce import Nonce, put_nonce, take_nonce
+
+_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One guest and one node: what speaks against the node, and what only warns."""
+
+    offer: Offer
+    against: tuple[Reason, ...]
+    warnings: tuple[Reason, ...]
+
+    @property
+    def node(self) -> Node:
+        return self.offer.node
+
+    @property
+    def silent(self) -> bool:
+        """Whether the node's libvirt said nothing at all."""
+        return self.offer.told is None
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """One guest: what speaks against moving it anywhere, and a verdict for each node it might go to.
+
+    `needs` is None where the guest's own libvirt or QEMU did not tell what it needs.
+    """
+
+    guest: Guest
+    needs: Needs | None
+    anywhere: tuple[Reason, ...]
+    warnings: tuple[Reason, ...]
+    source: Offer | None
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def possible(self) -> tuple[Verdict, ...]:
+        """The nodes that nothing speaks against."""
+        return () if self.anywhere else tuple(verdict for verdict in self.verdicts if not verdict.against)
+
+
+def assess(
+    config: Config,
+    guests: Sequence[Guest],
+    wanted: Node | None,
+    timeout_s: float,
+    on_their_way: Sequence[OnItsWay] = (),
+) -> tuple[Assessment, ...]:
+    """Find everything that speaks against moving each guest to `wanted`, or to each other node of its zone.
+
+    `on_their_way`: guests that were given room on a node, which counts beside what the nodes say.
+    """
+    found: dict[str, Assessment] = {}
+    for zone in config.zones:
+        inside = [guest for guest in guests if guest.node.zone == zone.name]
+        if inside:
+            found |= _assess_in(config, zone, inside, wanted, timeout_s, on_their_way)
+    return tuple(found[guest.uuid] for guest in guests)
+
+
+def _assess_in(
+    config: Config,
+    zone: Zone,
+    guests: Sequence[Guest],
+    wanted: Node | None,
+    timeout_s: float,
+    on_their_way: Sequence[OnItsWay],
+) -> dict[str, Assessment]:
+    needs, problems = _ask_needs(guests, timeout_s)
+    candidates = zone.nodes if wanted is None else (wanted,)
+    nodes = [node for node in zone.nodes if node in candidates or any(one.guest.node == node for one in needs)]
+    files = {file.path for one in needs for file in one.files}
+    stores = [store for store in zone.stores if any(store_of(path, [store]) for path in files)]
+    nonces = [_put(store, timeout_s) for store in stores]
+    try:
+        paths = sorted(path for path in files if may_be_asked(str(path)))
+        offers = ask_offers(config, nodes, needs, [*(nonce.path for nonce in nonces), *paths], timeout_s)
+    finally:
+        for nonce in nonces:
+            with suppress(VmeError):
+                within(timeout_s, nonce.store.name, partial(take_nonce, nonce))
+    reached = _ask_ways(config, needs, candidates, offers, timeout_s)
+    reports = [offer.told.report for offer in offers.values() if offer.told is not None]
+    proofs = _Proofs(zone.stores, nonces, promised_beside(reports, on_their_way))
+    assessed = {one.guest.uuid: _assessment(one, candidates, offers, reached, proofs) for one in needs}
+    for guest, problem in problems:
+        stuck = Reason("stuck", f"it can't be asked what it needs ({problem})", "see why: info_guest")
+        assessed[guest.uuid] = Assessment(guest, None, (stuck,), (), None, ())
+    return assessed
+
+
+@dataclass(frozen=True)
+class _Proofs:
+    stores: Sequence[Store]
+    nonces: Sequence[Nonce]
+    promised: Promised
+
+
+def _assessment(
+    needs: Needs,
+    candidates: Sequence[Node],
+    offers: dict[Node, Offer],
+    reached: dict[Node, dict[str, Reached]],
+    proofs: _Proofs,
+) -> Assessment:
+    source = offers[needs.guest.node]
+    found: dict[Node, list[Reason]] = {}
+    for node in candidates:
+        if node == source.node:
+            continue
+        offer = offers[node]
+        reasons = reasons_of_node(needs, source, offer, proofs.promised)
+        reasons += reasons_of_storage(needs, proofs.stores, proofs.nonces, source, offer)
+        reasons += reasons_of_ownership(needs, proofs.stores, source, offer, may_set=os.geteuid() == 0)
+        if needs.live:
+            reasons += reasons_of_way(source, offer, reached.get(source.node, {}))
+        found[node] = reasons
+    everywhere = _common(list(found.values()))
+    verdicts = (
+        Verdict(offers[node], *_parted([one for one in reasons if one not in everywhere]))
+        for node, reasons in found.items()
+    )
+    anywhere = [*reasons_of_guest(needs), *reasons_not_to_travel(proofs.stores, needs.baggage), *everywhere]
+    return Assessment(needs.guest, needs, *_parted(anywhere), source, tuple(verdicts))
+
+
+def _common(lists: Sequence[Sequence[Reason]]) -> list[Reason]:
+    """What is said of each of several nodes is not about any of them: the source's file system, its own silence."""
+    first, *others = lists or ([],)
+    return [one for one in first if others and all(one in other for other in others)]
+
+
+def _parted(reasons: Sequence[Reason]) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
+    """Those that speak against it, and those that only warn; each once."""
+    each = dict.fromkeys(reasons)
+    return tuple(one for one in each if not one.warns), tuple(one for one in each if one.warns)
+
+
+def _ask_needs(guests: Sequence[Guest], timeout_s: float) -> tuple[list[Needs], list[tuple[Guest, str]]]:
+    needs: dict[str, Needs] = {}
+    problems: list[tuple[Guest, str]] = []
+
+    def ask(guest: Guest) -> None:
+        found = within(timeout_s, str(guest), lambda: movable(guest))
+        needs[guest.uuid] = needs_of(guest, found, baggage_of(guest, timeout_s))
+
+    def failed(guest: Guest, problem: VmeError) -> None:
+        problems.append((guest, problem.message))
+
+    together(guests, lambda guest: guest.node, ask, failed, Stop(), _AT_ONCE)
+    return [needs[guest.uuid] for guest in guests if guest.uuid in needs], problems
+
+
+def _put(store: Store, timeout_s: float) -> Nonce:
+    try:
+        return within(timeout_s, store.name, lambda: put_nonce(store))
+    except VmeError:
+        return Nonce(store, store.node_path, "", f"no answer within {timeout_s:g} s")
+
+
+def _ask_ways(
+    config: Config, needs: Sequence[Needs], candidates: Sequence[Node], offers: dict[Node, Offer], timeout_s: float
+) -> dict[Node, dict[str, Reached]]:
+    """What each source reaches of the nodes its guests might go to."""
+    ways: dict[Node, list[str]] = {}
+    for source in dict.fromkeys(one.guest.node for one in needs if one.live):
+        endpoints = [endpoint_of(offers[node]) for node in candidates if node != source]
+        ways[source] = [endpoint for endpoint in endpoints if endpoint is not None]
+    return ask_reach(config, {node: found for node, found in ways.items() if found}, timeout_s)

@@ -1,0 +1,67 @@
+"""What differs between two texts, for a person: unified, with colours on a terminal only."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from xml.dom.minidom import Element
+
+_RED, _GREEN, _CYAN, _PLAIN = "\033[31m", "\033[32m", "\033[36m", "\033[0m"
+
+
+def unified(before: str, after: str, names: tuple[str, str]) -> list[str]:
+    """The lines of a unified diff (diff(1)); none if the texts are the same. What a terminal would obey is escaped."""
+    import difflib
+
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
+    return [_harmless(line) for line in lines]
+
+
+def plain_xml(xml: str) -> str:
+    """The same XML with our indentation and quotes, so that what differs is what it says; no XML: as it is.
+
+    libvirt's own output differs in indentation after a migration, that of virt-xml in its quotes.
+    """
+    from xml.dom import minidom
+    from xml.parsers.expat import ExpatError
+
+    try:
+        root = minidom.parseString(xml).documentElement
+    except ExpatError:
+        return xml
+    if root is None:
+        return xml
+    _drop_blanks(root)
+    return root.toprettyxml(indent="  ")
+
+
+def _drop_blanks(element: "Element") -> None:
+    for node in list(element.childNodes):
+        if node.nodeType == node.TEXT_NODE and not node.data.strip():
+            element.removeChild(node)
+        elif node.nodeType == node.ELEMENT_NODE:
+            _drop_blanks(node)
+
+
+def same_xml(one: str, other: str) -> bool:
+    """Whether two texts of XML say the same."""
+    return one == other or plain_xml(one) == plain_xml(other)
+
+
+def coloured(lines: Sequence[str], stream: TextIO) -> str:
+    """The lines as one text; red and green if the stream is a terminal and NO_COLOR (no-color.org) is not set."""
+    if os.environ.get("NO_COLOR") or not stream.isatty():
+        return "\n".join(lines)
+    return "\n".join(f"{_colour(line)}{line}{_PLAIN}" for line in lines)
+
+
+def _colour(line: str) -> str:
+    if line.startswith(("---", "+++", "@@")):
+        return _CYAN
+    return {"-": _RED, "+": _GREEN}.get(line[:1], "")
+
+
+def _harmless(line: str) -> str:
+    """XML may carry marks that turn a line around, or control a terminal."""
+    return "".join(mark if mark.isprintable() or mark == "\t" else ascii(mark)[1:-1] for mark in line)

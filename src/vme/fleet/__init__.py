@@ -1,0 +1,1 @@
+"""Which node holds which guest, asked of all nodes at once."""

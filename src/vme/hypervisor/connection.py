@@ -1,0 +1,145 @@
+"""connect(node) -> Hypervisor: by the quickest way that node allows."""
+
+import os
+import threading
+from pathlib import Path
+
+import libvirt
+
+from vme.config import Node, SshConfig
+from vme.errors import Silent
+from vme.records import dataclass
+from vme.ssh import DAEMON_SOCKETS, Master, ensure_master, master_of, role_on, start_helper
+
+# libvirt prints each error to stderr by itself; ours say it better, and once.
+libvirt.registerErrorHandler(lambda _context, _error: None, None)
+
+_HELPER = "helper"
+_READER = "reader"  # the helper, read-only: all that a key of these roles gets
+_READING_ROLES = ("read", "storage")
+
+
+@dataclass(frozen=True)
+class Hypervisor:
+    """An open libvirt connection to a node. `fresh` says that the ssh connection under it was made just now.
+
+    `read_only` says that our key may not change any guest on this node (role `read` or `storage` of its wrapper).
+    """
+
+    node: Node
+    libvirt: libvirt.virConnect
+    uri: str
+    ssh: SshConfig
+    fresh: bool = True
+    read_only: bool = False
+
+
+def connect(node: Node, ssh: SshConfig, *, timeout_s: float) -> Hypervisor:
+    """Open libvirt on a node: through the daemon's forwarded socket, or virt-ssh-helper where a key forbids forwarding.
+
+    Where the key's role is `read` or `storage`, the connection is read-only.
+    May hang for as long as the node does: call it from a thread that nobody waits for (fleet.deadline). Raises Silent.
+    """
+    if node.local:
+        return Hypervisor(node, _open("qemu:///system", node), "qemu:///system", ssh)
+    master = master_of(node, ssh)
+    remembered = _remembered_way(master)
+    kept = _opened_at_once(master, remembered)
+    if kept is not None:
+        return Hypervisor(node, kept, _uri(master, remembered), ssh, fresh=False)
+    fresh = ensure_master(master, timeout_s)
+    problem: libvirt.libvirtError | None = None
+    for way in (remembered, *(way for way in (*DAEMON_SOCKETS, _HELPER, _READER) if way != remembered)):
+        if way == _READER != remembered and role_on(node, ssh, timeout_s=timeout_s) not in _READING_ROLES:
+            continue
+        uri = _uri(master, way)
+        try:
+            opened = libvirt.openReadOnly(uri) if way == _READER else libvirt.open(uri)
+        except libvirt.libvirtError as error:
+            problem = problem or error  # the first way's says most: the others are tried because of it
+            continue
+        hypervisor = Hypervisor(node, opened, uri, ssh, fresh, read_only=way == _READER)
+        if way != remembered:
+            master.way.write_text(way)
+        return hypervisor
+    why = problem.get_error_message() if problem else "no way to its libvirt"
+    raise Silent(f"{node.name}: {why}", hint="is libvirtd (or virtqemud) running there?")
+
+
+def _opened_at_once(master: Master, way: str) -> libvirt.virConnect | None:
+    """libvirt through a daemon's socket that an earlier tool left forwarded, or None if it leads nowhere.
+
+    Nobody asks first whether its ssh lives: opening it tells.
+    """
+    if way not in DAEMON_SOCKETS:
+        return None
+    try:
+        return libvirt.open(_uri(master, way))
+    except libvirt.libvirtError:
+        return None
+
+
+def reasons_not_to_change(hypervisor: Hypervisor) -> list[str]:
+    """Why nothing can be changed through this connection; empty if it can."""
+    if not hypervisor.read_only:
+        return []
+    return [f"our key may only read on {hypervisor.node.name} (its role in vme_ssh_wrapper there)"]
+
+
+def uri_for_a_program(hypervisor: Hypervisor) -> str:
+    """A URI by which another program of this machine (virt-install) can open the same node, once, over the same ssh."""
+    if hypervisor.node.local:
+        return hypervisor.uri
+    master = master_of(hypervisor.node, hypervisor.ssh)
+    return _uri(master, _remembered_way(master))
+
+
+def open_second(hypervisor: Hypervisor) -> Hypervisor:
+    """Another connection to the same node: one is busy while a call on it runs long (migration)."""
+    return connect(hypervisor.node, hypervisor.ssh, timeout_s=10)
+
+
+def _remembered_way(master: Master) -> str:
+    """What worked last time, so that what is refused is not tried each time."""
+    try:
+        way = master.way.read_text()
+    except OSError:
+        way = ""
+    return way if way in (*DAEMON_SOCKETS, _HELPER, _READER) else next(iter(DAEMON_SOCKETS))
+
+
+def _uri(master: Master, way: str) -> str:
+    helped = way in (_HELPER, _READER)
+    path = _helper_socket(master, read_only=way == _READER) if helped else master.forwarded(way)
+    return f"qemu+unix:///system?socket={path}"
+
+
+def _helper_socket(master: Master, *, read_only: bool) -> Path:
+    """A socket of this process; the one connection to it is handed to virt-ssh-helper on the node."""
+    import socket
+
+    path = master.base.with_name(f"{master.base.name}.{os.getpid()}-{threading.get_ident() & 0xFFFF:x}")
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen(1)
+
+    def hand_over() -> None:
+        channel, _ = listener.accept()
+        path.unlink(missing_ok=True)
+        listener.close()
+        start_helper(master, channel, read_only=read_only)
+        channel.close()
+
+    threading.Thread(target=hand_over, daemon=True).start()
+    return path
+
+
+def _open(uri: str, node: Node) -> libvirt.virConnect:
+    try:
+        return libvirt.open(uri)
+    except libvirt.libvirtError as error:
+        raise Silent(
+            f"{node.name}: {error.get_error_message()}",
+            hint="is libvirtd running on this machine? To manage others, write a vme.toml: vme init",
+        ) from None

@@ -1,0 +1,1 @@
+"""Who works on which guest: locks on the store."""

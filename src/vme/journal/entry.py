@@ -1,0 +1,138 @@
+"""The journal's entry of one guest: what a tool set out to do, and each step it came to. Pure text, read and written.
+
+JSON lines in .vme/journal/GUEST on a virt-store: the first says the intent, each other one a step, written before it is
+done. The entry goes when all is done or undone; one that is there while nobody holds the guest was left unfinished.
+"""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vme.config import Store
+from vme.errors import Failed
+from vme.invoker import person
+from vme.records import dataclass, field
+from vme.store.layout import journal_file
+
+Facts = Mapping[str, Any]
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What a tool is going to do to a guest. `facts`: what JSON can hold, and repairing needs to know."""
+
+    tool: str
+    guest: str
+    zone: str
+    uuid: str | None = None
+    facts: Facts = field(default_factory=dict)
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step that was come to: it may have been done, in part or wholly, or not at all."""
+
+    name: str
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry as it was read. `who` did it, and since when, is for people."""
+
+    store: Store
+    intent: Intent
+    who: str
+    since: str
+    steps: tuple[Step, ...]
+
+    @property
+    def file(self) -> Path:
+        return journal_file(self.store, self.intent.guest)
+
+    @property
+    def last_step(self) -> str:
+        """The last step it came to."""
+        return self.steps[-1].name
+
+    def came_to(self, name: str) -> bool:
+        """Whether it came to that step."""
+        return any(step.name == name for step in self.steps)
+
+    def fact(self, name: str) -> Any:
+        """The newest value of a fact, whether of the intent or of a step; None if there is none."""
+        for facts in (*(step.facts for step in reversed(self.steps)), self.intent.facts):
+            if name in facts:
+                return facts[name]
+        return None
+
+    def __str__(self) -> str:
+        intent = self.intent
+        return f"{intent.tool} {intent.guest} by {self.who} at {self.since}, which came to: {self.last_step}"
+
+
+def opening_line(intent: Intent) -> str:
+    """The first line of an entry."""
+    record = {
+        "tool": intent.tool,
+        "guest": intent.guest,
+        "zone": intent.zone,
+        "uuid": intent.uuid,
+        "facts": intent.facts,
+        "reason": intent.reason,
+        "user": person(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "boot": _boot_id(),
+        "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    return json.dumps(record) + "\n"
+
+
+def step_line(name: str, facts: Facts) -> str:
+    """A line of an entry about one step."""
+    return json.dumps({"step": name, "facts": facts}) + "\n"
+
+
+def is_begun(text: str) -> bool:
+    """Whether an entry came to its first step, which is written in one piece with the intent."""
+    return text.count("\n") > 1
+
+
+def parsed(store: Store, guest: str, text: str) -> Entry:
+    """An entry from its text. A last line that was not written whole is as good as none: its step was not begun.
+
+    Raises Failed where it can't be read otherwise.
+    """
+    try:
+        first, *rest = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        intent = Intent(
+            str(first["tool"]), guest, store.zone, _text_or_none(first["uuid"]), dict(first["facts"]), first["reason"]
+        )
+        steps = tuple(Step(str(line["step"]), dict(line["facts"])) for line in rest)
+        if first["guest"] != guest or first["zone"] != store.zone or not steps:
+            raise ValueError("it is about another guest, or says nothing")
+        return Entry(store, intent, f"{first['user']} on {first['host']}", str(first["since"]), steps)
+    except (ValueError, KeyError, TypeError) as problem:
+        file = journal_file(store, guest)
+        raise Failed(
+            f"{guest}: the journal's entry {file} can't be read: {problem!a}",
+            hint="look into it, at its guest and at its images; then remove that file",
+        ) from None
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _boot_id() -> str | None:
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return None

@@ -1,0 +1,1 @@
+"""What ssh asks of a node, and the pure parsers of the answers."""

@@ -1,0 +1,1 @@
+"""Man pages and completion scripts, made from the tools' own arguments and their hand-written manuals."""

@@ -1,0 +1,103 @@
+"""The lab as every cell finds it: a bystander with a snapshot, a guest that counts, and guests made for one cell."""
+
+from dataclasses import dataclass, field
+
+from lab import witness
+from tests.faults.world import ZONE, World, snapshot
+from tests.lab.vme import Vme
+
+BYSTANDER, COUNTING = "keeper", "web1"
+# Not a node that the guest which counts ever goes to: this one may lose its power.
+NODE = "kvm03"
+MOVING = ("kvm01", "kvm02")
+_AT_ONCE = 10
+_FORGET = """\
+for name in {names}; do
+    rm -rf /srv/vme/east/virt-store/$name /srv/vme/east/virt-store/.vme/*/$name /srv/vme/east/virt-store/.trash/$name.*
+done
+"""
+_REMOVE = """\
+for name in {names}; do
+    virsh -q destroy $name 2>/dev/null
+    virsh -q undefine $name --nvram --managed-save --snapshots-metadata 2>/dev/null
+done; :
+"""
+
+
+@dataclass
+class Ground:
+    """What there is before each cell. Guests of a cell have names of their own: no cache of a name can be stale."""
+
+    vme: Vme
+    addresses: dict[str, str] = field(default_factory=dict)
+    count: int = 0
+    pool: list[str] = field(default_factory=list)
+    used: list[str] = field(default_factory=list)
+    named: dict[str, str] = field(default_factory=dict)
+
+    def look(self) -> World:
+        """The world as it is now, with the counter of the guest that counts."""
+        return snapshot(self.vme, self.addresses)
+
+    def glance(self) -> World:
+        """The same from files and processes alone, which costs nothing."""
+        return snapshot(self.vme, glance=True)
+
+    def set_up(self) -> None:
+        """Make the bystander: shut off, two snapshots, the first of them current."""
+        self.vme.create(BYSTANDER, NODE)
+        self._take_snapshots(NODE, BYSTANDER)
+
+    def _take_snapshots(self, node: str, guest: str) -> None:
+        """Two snapshots of a guest that is shut off, the first of them current."""
+        for name in ("first", "second"):
+            self.vme.virsh(node, "snapshot-create-as", guest, name)
+        self.vme.virsh(node, "snapshot-current", guest, "first")
+
+    def new_name(self) -> str:
+        """A name no guest has had."""
+        self.count += 1
+        return f"c{self.count:03}"
+
+    def new_guest(self, *, start: bool = False, snapshots: bool = False) -> str:
+        """A guest with an empty disk on NODE, for one cell. They are made several at once, which costs little more."""
+        if not self.pool:
+            self._remove_used()
+            self.pool = [self.new_name() for _ in range(_AT_ONCE)]
+            self.vme.create(f"c[{self.pool[0][1:]}-{self.pool[-1][1:]}]", NODE, "--yes")
+        name = self.pool.pop(0)
+        if snapshots:
+            self._take_snapshots(NODE, name)
+        if start:
+            self.vme.virsh(NODE, "start", name)
+        self.used.append(name)
+        return name
+
+    def counting_guest(self) -> tuple[str, str]:
+        """The guest that counts, booted when it is first asked for; returns its node and its address."""
+        if COUNTING not in self.addresses:
+            self.vme.create(COUNTING, MOVING[0], image=True)
+            self._take_snapshots(MOVING[0], COUNTING)
+            self.vme.virsh(MOVING[0], "start", COUNTING)
+            self.addresses[COUNTING] = witness.answering_address(self.vme.lab, COUNTING, patience_s=300)
+        (node,) = self.vme.running(COUNTING)
+        # libvirt keeps a limit as long as the QEMU lives.
+        self.vme.virsh(node, "migrate-setspeed", COUNTING, "10000")
+        return node, self.addresses[COUNTING]
+
+    def put_away(self, guest: str, world: World) -> None:
+        """A cell is done with its guest: it uses no processor any more, and goes when there are several."""
+        if guest == COUNTING:
+            return
+        for node in world.processes.get(guest, ()):
+            self.vme.virsh(node, "destroy", guest)
+        if guest not in self.used:
+            self.used.append(guest)
+
+    def _remove_used(self) -> None:
+        """Every trace of guests that were made for a cell, gone."""
+        words = " ".join(name for name in self.used if name not in self.named.values())
+        for node in self.vme.lab.zone(ZONE).nodes:
+            self.vme.on(node, "sh", "-c", _REMOVE.format(names=words))
+        self.vme.on("mgmt", "sh", "-c", _FORGET.format(names=words))
+        self.used.clear()

@@ -1,0 +1,198 @@
+"""The journal: an entry is there from the first step to the end, says what was come to, and survives the process."""
+
+import errno
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.made import config, store
+from vme.config import Config, Store
+from vme.errors import Failed, Interrupted, Refused, VmeError
+from vme.journal.entry import Entry, Intent, opening_line, parsed, step_line
+from vme.journal.work import Work, at_work, reasons_unfinished
+
+INTENT = Intent("del_guest", "web1", "east", "uuid-of-web1", {"node": "kvm01"}, "spring clean")
+
+
+@pytest.fixture
+def vme(tmp_path: Path) -> Config:
+    return config(tmp_path)
+
+
+def east(vme: Config) -> Store:
+    return vme.zone("east").stores[0]
+
+
+def entry_file(vme: Config) -> Path:
+    return east(vme).management_path / ".vme/journal/web1"
+
+
+def read(vme: Config) -> Entry:
+    return parsed(east(vme), "web1", entry_file(vme).read_text())
+
+
+def work_until(vme: Config, problem: BaseException | None, *, steps: int = 2) -> None:
+    with at_work(vme, INTENT, vme.zone("east").stores) as work:
+        for number in range(steps):
+            work.step(f"step {number}", number=number)
+        if problem is not None:
+            raise problem
+
+
+def test_before_the_first_step_there_is_none_and_after_the_last_none_either(vme: Config) -> None:
+    with at_work(vme, INTENT, vme.zone("east").stores) as work:
+        assert not entry_file(vme).exists()
+        work.step("pulling its plug")
+        assert read(vme).last_step == "pulling its plug"
+    assert not entry_file(vme).exists()
+
+
+def test_what_is_read_is_what_was_written(vme: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "alice")
+    with at_work(vme, INTENT, vme.zone("east").stores) as work:
+        work.step("one", image="a", count=1)
+        work.step("two", image="b")
+        entry = read(vme)
+    assert entry.intent == INTENT
+    assert entry.who.startswith("alice on ")
+    assert [step.name for step in entry.steps] == ["one", "two"]
+    assert (entry.came_to("one"), entry.came_to("three")) == (True, False)
+    facts = {name: entry.fact(name) for name in ("image", "count", "node", "none")}
+    assert facts == {"image": "b", "count": 1, "node": "kvm01", "none": None}
+    assert str(entry).startswith("del_guest web1 by alice on ")
+    assert str(entry).endswith("which came to: two")
+
+
+def test_an_error_leaves_the_entry_and_names_the_mend(vme: Config) -> None:
+    with pytest.raises(Failed) as failure:
+        work_until(vme, Failed("web1: half done", hint="see to the store"))
+    assert failure.value.hint == "see to the store; vme repair web1 finishes or undoes what was begun"
+    assert reasons_unfinished("web1", vme.zone("east").stores)[0].startswith(
+        "earlier work on it is not finished (zone east)"
+    )
+    with pytest.raises(Refused, match="vme repair web1"):
+        work_until(vme, None)
+    assert [step.name for step in read(vme).steps] == ["step 0", "step 1"]
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+def test_what_was_refused_changed_nothing(vme: Config, steps: int) -> None:
+    with pytest.raises(Refused):
+        work_until(vme, Refused("web1", ["it was started meanwhile"]), steps=steps)
+    assert not entry_file(vme).exists()
+
+
+def test_settled_work_leaves_none_whatever_happens(vme: Config) -> None:
+    with pytest.raises(Failed) as failure, at_work(vme, INTENT, vme.zone("east").stores) as work:
+        work.step("one")
+        work.settled()
+        assert not entry_file(vme).exists()
+        raise Failed("web1: not done, and all undone")
+    assert failure.value.hint is None
+
+
+def test_interrupted_midway_it_says_what_puts_it_right(vme: Config) -> None:
+    with pytest.raises(Interrupted) as interruption:
+        work_until(vme, KeyboardInterrupt())
+    assert interruption.value.hint == "vme repair web1 finishes or undoes what was begun"
+    assert read(vme).last_step == "step 1"
+
+
+def test_interrupted_before_the_first_step_nothing_is_left(vme: Config) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        work_until(vme, KeyboardInterrupt(), steps=0)
+    assert not entry_file(vme).exists()
+
+
+@pytest.mark.parametrize(("problem", "kind"), [(KeyboardInterrupt(), Interrupted), (OSError("gone"), Failed)])
+def test_what_happens_while_it_is_closed_does_not_undo_it(
+    vme: Config, monkeypatch: pytest.MonkeyPatch, problem: BaseException, kind: type[VmeError]
+) -> None:
+    """The one who reads the message must not take it for undone."""
+
+    def broken(_work: Work) -> None:
+        raise problem
+
+    monkeypatch.setattr(Work, "settled", broken)
+    with pytest.raises(kind) as said:
+        work_until(vme, None)
+    assert "done" in said.value.message
+    assert "vme repair web1" in f"{said.value.message} {said.value.hint}"
+
+
+def test_it_outlives_its_process(vme: Config) -> None:
+    child = os.fork()
+    if child == 0:
+        with at_work(vme, INTENT, vme.zone("east").stores) as work:
+            work.step("pulling its plug")
+            os._exit(9)
+    os.waitpid(child, 0)
+    assert read(vme).last_step == "pulling its plug"
+    with pytest.raises(Refused):
+        work_until(vme, None)
+
+
+def test_the_other_zones_stores_are_held_and_only_the_guests_own_has_the_entry(vme: Config) -> None:
+    stores = (*vme.zone("west").stores, *vme.zone("east").stores)
+    with at_work(vme, INTENT, stores) as work:
+        work.step("one")
+        assert entry_file(vme).exists()
+        assert not (stores[0].management_path / ".vme/journal").exists()
+        assert (stores[0].management_path / ".vme/locks/web1").exists()
+
+
+def full(*_words: Any) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_store_refuses_but_what_frees_space(vme: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    stores = vme.zone("east").stores
+    with pytest.raises(Refused, match="can't be written: No space left"), at_work(vme, INTENT, stores) as work:
+        monkeypatch.setattr(os, "write", full)
+        work.step("one")
+    monkeypatch.undo()
+    assert not entry_file(vme).exists()
+    with at_work(vme, INTENT, stores, frees_space=True) as work:
+        monkeypatch.setattr(os, "write", full)
+        work.step("one")
+        monkeypatch.undo()
+    assert not entry_file(vme).exists()
+
+
+def test_a_line_that_was_not_written_whole_is_as_good_as_none(tmp_path: Path) -> None:
+    here = store(tmp_path)
+    whole = opening_line(INTENT) + step_line("one", {})
+    assert parsed(here, "web1", whole + step_line("two", {})[:-3]).last_step == "one"
+    assert parsed(here, "web1", whole + '{"step": "two", "facts": {}}').last_step == "one"
+
+
+def test_of_what_was_killed_in_its_first_write_nothing_was_begun(vme: Config) -> None:
+    for text in ("", opening_line(INTENT)[:-5], opening_line(INTENT) + step_line("one", {})[:-1]):
+        entry_file(vme).parent.mkdir(parents=True, exist_ok=True)
+        entry_file(vme).write_text(text)
+        (reason,) = reasons_unfinished("web1", vme.zone("east").stores)
+        assert "of which nothing was begun; if nobody is at it, vme repair web1" in reason
+
+
+BROKEN = [
+    "",
+    "{}\n",
+    "[]\n[]\n",
+    "\x00\n",
+    opening_line(INTENT),
+    opening_line(INTENT) + "x\n" + step_line("two", {}),
+    opening_line(INTENT) + '{"step": "one", "facts": 3}\n',
+    opening_line(replace(INTENT, guest="web2")) + step_line("one", {}),
+    opening_line(replace(INTENT, zone="west")) + step_line("one", {}),
+    json.dumps({"tool": "x"}) + "\n" + step_line("one", {}),
+]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_what_can_t_be_read_is_said_and_stays(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Failed, match="can't be read"):
+        parsed(store(tmp_path), "web1", text)

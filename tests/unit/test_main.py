@@ -1,0 +1,182 @@
+"""The one way in: which tool is meant, what ends as which status, and an audit line in every case."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from vme import __version__
+from vme.__main__ import run
+from vme.commands.registry import COMMANDS
+from vme.errors import Refused, Silent
+from vme.process import run as run_process
+
+ROOT = Path(__file__).parent.parent.parent
+CONFIG = """
+[audit]
+file = "{audit}"
+[zones.east]
+nodes = "kvm01"
+store = "/srv/vme/virt-store"
+management_store = "/srv/vme/east/virt-store"
+"""
+
+
+@pytest.fixture
+def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A configuration of our own; the file its audit lines go to."""
+    (tmp_path / "vme.toml").write_text(CONFIG.format(audit=tmp_path / "audit.log"))
+    monkeypatch.setenv("VME_CONFIG", str(tmp_path / "vme.toml"))
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield tmp_path / "audit.log"
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def tool_that(monkeypatch: pytest.MonkeyPatch, work: Callable[[], int]) -> None:
+    """Let list_guests do this instead."""
+    monkeypatch.setattr("vme.commands.list_guests.run", lambda _arguments, _context, _command: work())
+
+
+def raising(problem: BaseException) -> Callable[[], int]:
+    def work() -> int:
+        raise problem
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("problem", "status", "says"),
+    [
+        (Refused("web1", ["a", "b"], hint="mend it"), 3, "list_guests: web1:\n  - a\n  - b\n  hint: mend it\n"),
+        (Silent("kvm01"), 5, "list_guests: kvm01\n"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "list_guests: interrupted; what nodes were asked before may still be done by them\n",
+        ),
+        (OSError(28, "No space left on device", "/x"), 1, "list_guests: /x: No space left on device\n"),
+        (TimeoutError("timed out"), 1, "list_guests: this machine: timed out\n"),
+        (BrokenPipeError(32, "Broken pipe"), 1, ""),
+    ],
+)
+def test_an_error_is_said_in_words_and_written_down(
+    audit: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    problem: BaseException,
+    status: int,
+    says: str,
+) -> None:
+    tool_that(monkeypatch, raising(problem))
+    assert run("list_guests", ["kvm01"]) == status
+    assert capsys.readouterr().err == says
+    line = json.loads(audit.read_text())
+    assert (line["status"], line["tool"], line["arguments"]) == (status, "list_guests", ["kvm01"])
+    assert line["message"] != "done"
+
+
+def test_success_leaves_one_line(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool_that(monkeypatch, lambda: 0)
+    assert run("vme", ["list"]) == 0
+    line = json.loads(audit.read_text())
+    assert (line["status"], line["message"], line["tool"]) == (0, "done", "list_guests")
+
+
+def test_a_bug_is_not_hidden_but_written_down(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool_that(monkeypatch, raising(ZeroDivisionError("x")))
+    with pytest.raises(ZeroDivisionError):
+        run("list_guests", [])
+    assert json.loads(audit.read_text())["message"] == "a bug: ZeroDivisionError('x')"
+
+
+def test_debug_shows_where(audit: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    tool_that(monkeypatch, raising(Silent("kvm01")))
+    assert run("list_guests", ["-D"]) == 5
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_interrupt_so_that_work_is_undone(
+    audit: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def work() -> int:
+        os.kill(os.getpid(), number)
+        signal.pause()
+        return 0
+
+    tool_that(monkeypatch, work)
+    assert run("list_guests", []) == 130
+    assert json.loads(audit.read_text())["status"] == 130
+
+
+def test_nohup_is_honoured(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    tool_that(monkeypatch, lambda: 0)
+    assert run("list_guests", []) == 0
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def test_a_reader_that_has_gone_does_not_cost_the_audit_line(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(os.dup(writer), "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        monkeypatch.setattr(sys, "stderr", gone)
+        print("rows", file=gone)
+        tool_that(monkeypatch, raising(Silent("kvm01")))
+        assert run("list_guests", []) == 5
+        monkeypatch.undo()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), gone.fileno())  # so that closing it can flush
+    os.close(writer)
+    assert json.loads(audit.read_text())["status"] == 5
+
+
+def test_a_broken_configuration_is_said_by_every_tool(
+    audit: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VME_CONFIG", "/nowhere/vme.toml")
+    monkeypatch.setattr("vme.audit.audit_file", lambda _config: audit)
+    assert run("vme", ["nodes"]) == 2
+    assert "vme nodes: $VME_CONFIG names /nowhere/vme.toml" in capsys.readouterr().err
+    assert json.loads(audit.read_text())["status"] == 2
+
+
+def test_version_and_overview(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("vme", ["--version"]) == 0
+    assert capsys.readouterr().out == f"vme {__version__}\n"
+    assert run("vme", ["--help"]) == 0
+    overview = capsys.readouterr().out
+    assert all(command.verb in overview and command.help in overview for command in COMMANDS.values())
+    assert run("vme", []) == 2
+    assert capsys.readouterr().out == overview
+    assert run("vme", ["lst"]) == 2
+    assert "there is no tool 'lst'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["list_guests", "--bogus"], ["console_guest"], ["list_guests", "--outp", "json"]])
+def test_a_misused_command_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("vme", words) == 2
+    assert "usage: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_tool_says_its_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(name, ["--help"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"usage: {name} ")
+    assert COMMANDS[name].help[1:].split(";")[0] in " ".join(said.split())
+    assert run("vme", [COMMANDS[name].verb, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"usage: vme {COMMANDS[name].verb} ")
+
+
+def test_a_real_process_from_the_clone() -> None:
+    done = run_process((ROOT / "bin/list_guests", "--help"), timeout_s=20)
+    assert (done.status, done.error) == (0, "")
+    assert done.output.startswith("usage: list_guests ")
+    assert run_process((ROOT / "bin/vme", "--version"), timeout_s=20).output == f"vme {__version__}\n"
+    assert run_process((ROOT / "bin/vme", "nonsense"), timeout_s=20).status == 2
