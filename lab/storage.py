@@ -12,7 +12,8 @@ from lab.process_table import processes_in
 from lab.topology import Zone
 
 SIZE_MIB = 3072
-# Images of guests are no place for the client's caches, of contents or of sizes; a dead server is noticed in 10 s instead of 42.
+# Images of guests are no place for the client's caches, of contents or of sizes; a dead server is noticed in 10 s
+# instead of 42.
 # No reserve, so that a full store is full for root as well.
 OPTIONS = {
     "network.ping-timeout": "10",
