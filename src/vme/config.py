@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeVar
 
 from vme.errors import Misconfigured, Misused
@@ -330,7 +330,7 @@ def _checked_name(table: Table, name: str, kind: str) -> str:
 
 
 def _refuse_overlaps(top: Table, zones: tuple[Zone, ...]) -> None:
-    """Raise Misconfigured where two zones share a node, or where one zone's store lies in another's as we see them."""
+    """Raise Misconfigured where two zones share a node, or where one store lies in another, for us or for its nodes."""
     zone_of: dict[str, str] = {}
     for node in (node for zone in zones for node in zone.nodes):
         if node.name in zone_of:
@@ -342,12 +342,21 @@ def _refuse_overlaps(top: Table, zones: tuple[Zone, ...]) -> None:
     seen: list[Store] = []
     for store in (store for zone in zones for store in zone.stores):
         for other in seen:
-            mine, theirs = store.management_path, other.management_path
-            if mine == theirs or mine in theirs.parents or theirs in mine.parents:
-                key = f"zones.{store.zone}.management_store"
+            if _overlap(store.management_path, other.management_path):
                 raise top.error(
-                    key,
-                    f"{mine} overlaps {theirs} of zone {other.zone}",
+                    f"zones.{store.zone}.management_store",
+                    f"{store.management_path} overlaps {other.management_path} of zone {other.zone}",
                     "mount each zone's store at a path of its own",
                 )
+            if store.zone == other.zone and _overlap(store.node_path, other.node_path):
+                raise top.error(
+                    f"zones.{store.zone}.stores.{store.name}.store",
+                    f"{store.node_path} overlaps {other.node_path} of store {other.name}",
+                    "give each store of a zone a directory of its own on the nodes",
+                )
         seen.append(store)
+
+
+def _overlap(one: PurePath, other: PurePath) -> bool:
+    """Whether they are the same directory, or one is in the other."""
+    return one == other or one in other.parents or other in one.parents

@@ -65,6 +65,11 @@ def test_the_example_of_vme_init_is_good(tmp_path: Path) -> None:
         (("/srv/vme/west", "/srv/vme/east"), "overlaps /srv/vme/east/virt-store of zone east", "a path of its own"),
         (("/srv/vme/west/virt-store", "/srv/vme/east/virt-store/west"), "overlaps", "a path of its own"),
         (
+            ('"/srv/fast/virt-store"', '"/srv/vme/virt-store/fast"'),
+            "zones.east.stores.fast.store: /srv/vme/virt-store/fast overlaps /srv/vme/virt-store of store virt-store",
+            "a directory of its own",
+        ),
+        (
             ('"/srv/vme/west/virt-store"', '"west/virt-store"'),
             "zones.west.management_store: 'west/virt-store' is not an absolute",
             "/",
