@@ -195,6 +195,15 @@ def test_nothing_of_uefi_and_tpm_stays_behind(vme: Vme) -> None:
     assert vme.running("web1") == ["kvm03"]
 
 
+def test_nothing_of_uefi_stays_behind_when_a_move_was_killed(vme: Vme) -> None:
+    with_uefi_on_the_node(vme)
+    kill_at(vme, "saving its definition", "migrate_guest", "web1", "kvm02")
+    assert has(vme, "kvm01", (NVRAM,)) == [True]
+    repaired(vme)
+    assert [has(vme, node, (NVRAM,)) for node in ("kvm01", "kvm02")] == [[False], [True]]
+    assert vme.running("web1") == ["kvm02"]
+
+
 @pytest.mark.long
 def test_copies_of_a_killed_move_of_a_stopped_guest_are_cleared_away(vme: Vme) -> None:
     with_uefi_on_the_node(vme, "--tpm")

@@ -51,7 +51,7 @@ def check(
         warnings=tuple(str(reason) for reason in (*assessment.warnings, *verdict.warnings)),
         against=tuple(others),
         owners=owners_of(needs, config.zone(guest.node.zone).stores, verdict.offer),
-        nvram=own_nvram_of(needs, config.zone(guest.node.zone).stores),
+        nvram=own_nvram_of(needs.root, config.zone(guest.node.zone).stores),
     )
 
 

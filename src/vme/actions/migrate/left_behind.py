@@ -5,8 +5,8 @@ The next guest of that name on that node would start with them.
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from xml.etree.ElementTree import Element
 
-from vme.actions.migrate.precheck.needs import Needs
 from vme.config import Node, SshConfig, Store
 from vme.errors import VmeError
 from vme.hypervisor.domain_xml import nvram_of
@@ -15,10 +15,10 @@ from vme.node.verbs import DROP_NVRAM, ask
 from vme.store.layout import seen_here
 
 
-def own_nvram_of(needs: Needs, stores: Sequence[Store]) -> PurePosixPath | None:
-    """The file of the guest's UEFI variables, if it is where libvirt itself puts it, and on no virt-store."""
-    path = nvram_of(needs.root)
-    if path != f"/var/lib/libvirt/qemu/nvram/{needs.guest.name}_VARS.fd":
+def own_nvram_of(root: Element, stores: Sequence[Store]) -> PurePosixPath | None:
+    """The file of a guest's UEFI variables, if it is where libvirt itself puts it, and on no virt-store."""
+    path = nvram_of(root)
+    if path != f"/var/lib/libvirt/qemu/nvram/{root.findtext('name')}_VARS.fd":
         return None
     ours = any(seen_here(store, PurePosixPath(path)) is not None for store in stores)
     return None if ours else PurePosixPath(path)

@@ -3,14 +3,17 @@
 from vme.actions.definition import definition_changed
 from vme.actions.migrate.cold import DEFINING
 from vme.actions.migrate.ending import Ending, ending_of
+from vme.actions.migrate.left_behind import own_nvram_of, remove_nvram
 from vme.actions.migrate.reconcile import act_on
 from vme.actions.migrate.travel import KEEPING, MOVING, TAKING_DOWN, bring_back, drop, files_kept
 from vme.actions.repair.remedy import Ground, Remedy, blocked
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.errors import Failed, VmeError
 from vme.fleet.deadline import within
+from vme.fleet.inventory import node_named
 from vme.hypervisor import migration
-from vme.hypervisor.guest import Guest
+from vme.hypervisor.domain_xml import parse
+from vme.hypervisor.guest import Guest, live_form
 
 
 def remedy(ground: Ground) -> Remedy:
@@ -42,7 +45,20 @@ def _finish(ground: Ground, ending: Ending, where: list[Guest]) -> str:
         drop(ground.config, guest)
     intent = ground.entry.intent
     definition_changed(ground.config, guest, tool=intent.tool, reason=intent.reason)
-    return reckoning.says
+    return "; ".join(filter(None, (reckoning.says, _clear_source(ground, guest))))
+
+
+def _clear_source(ground: Ground, guest: Guest) -> str:
+    """Remove what libvirt leaves at the source of a live move, if the guest arrived. Returns what is left even so."""
+    source = str(ground.entry.fact("source"))
+    if not guest.active or not ground.entry.fact("live") or guest.node.name == source:
+        return ""
+    xml = within(CALL_TIMEOUT_S, str(guest), lambda: live_form(guest))
+    path = own_nvram_of(parse(xml), ground.stores)
+    if path is None:
+        return ""
+    node = node_named(ground.config, source)
+    return remove_nvram(path, node, guest.node, ground.config.ssh, timeout_s=CALL_TIMEOUT_S)
 
 
 def _now(where: list[Guest]) -> str:
