@@ -19,7 +19,7 @@ for guest in $(virsh -q list --all --uuid); do
     virsh -q destroy $guest 2>/dev/null
     virsh -q undefine $guest --nvram --managed-save --snapshots-metadata --checkpoints-metadata 2>/dev/null
 done
-rm -rf /var/lib/libvirt/images/*
+rm -rf /var/lib/libvirt/images/* /var/lib/libvirt/swtpm/* /var/lib/libvirt/qemu/nvram/*
 """
 EMPTY_STORES = "find /srv/vme/*/virt-store -mindepth 1 -maxdepth 1 ! -name .images -exec rm -rf {} +"
 

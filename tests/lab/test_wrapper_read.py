@@ -36,9 +36,9 @@ REFUSED = {
 REFUSED_OTHERWISE = {
     "vme_virsh": (("undefine", "web1"), 1),
     "vme_nodes_run": (("kvm03", "--", "touch", "/run/changed"), 126),
-    # Of a disk that is not there: the disks of a node of the lab are the machine's own. What it sends is tried verb by
-    # verb in test_wrapper_verbs.py and, all of it, in tests/unit/test_wrapper.py.
-    "replace_disk": (("kvm03", "sdzzz", "--yes"), 4),
+    # Refused for its role before it looks for the disk. None is named: the disks of a node of the lab are the machine's
+    # own. What it sends is tried verb by verb in test_wrapper_verbs.py and, all of it, in tests/unit/test_wrapper.py.
+    "replace_disk": (("kvm03", "sdzzz", "--yes"), 3),
 }
 ONLY_READING = {
     *("list_guests", "node_list", "info_guest", "image_list", "disk_list", "vme_keys_list", "vme_log"),
