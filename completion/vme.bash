@@ -56,7 +56,7 @@ _vme_tool() {
             words=':guests'
             ;;
         migrate_guest|'vme migrate')
-            options='-h --help --all --zone --node --state --jobs --bandwidth --max-downtime --auto-converge --parallel --compressed --postcopy --time-limit --check -o --output --dry-run --reason --wait-turn --timeout -q --quiet -D --debug'
+            options='-h --help --all --zone --node --state --jobs --with-storage --bandwidth --max-downtime --auto-converge --parallel --compressed --postcopy --time-limit --check -o --output --dry-run --reason --wait-turn --timeout -q --quiet -D --debug'
             values='--zone=:zones --node=:nodes --state=: --jobs=: --bandwidth=: --max-downtime=: --auto-converge=never,needed,always --parallel=: --compressed=xbzrle,mt,zlib,zstd --time-limit=: -o=text,json,yaml,csv --output=text,json,yaml,csv --reason=: --wait-turn=: --timeout=:'
             words=':guests :nodes'
             ;;

@@ -14,6 +14,7 @@ from vme.config import Config, Store
 from vme.errors import Failed, Interrupted, Refused, VmeError
 from vme.journal.entry import Entry, Intent, opening_line, parsed, step_line
 from vme.journal.work import Work, at_work, reasons_unfinished
+from vme.store.layout import journal_file
 
 INTENT = Intent("del_guest", "web1", "east", "uuid-of-web1", {"node": "kvm01"}, "spring clean")
 
@@ -196,3 +197,18 @@ BROKEN = [
 def test_what_can_t_be_read_is_said_and_stays(tmp_path: Path, text: str) -> None:
     with pytest.raises(Failed, match="can't be read"):
         parsed(store(tmp_path), "web1", text)
+
+
+def test_work_in_two_zones_has_a_note_in_the_second_which_goes_with_it(vme: Config) -> None:
+    east, west = (zone.stores[0] for zone in vme.zones)
+    intent = Intent("migrate_guest", "web1", "east", facts={"to_zone": "west"})
+    with at_work(vme, intent, (east, west), noted_on=west) as work:
+        assert not journal_file(west, "web1").exists()
+        work.step("copying")
+        (told,) = reasons_unfinished("web1", [west])
+        assert "in the journal of zone east" in told
+        noted = parsed(west, "web1", journal_file(west, "web1").read_text())
+        assert noted.entry_zone == "east"
+        assert parsed(east, "web1", journal_file(east, "web1").read_text()).entry_zone is None
+    assert not journal_file(west, "web1").exists()
+    assert not journal_file(east, "web1").exists()

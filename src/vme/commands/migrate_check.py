@@ -32,7 +32,7 @@ def show_check(arguments: argparse.Namespace, context: Context, guests: Sequence
     timeout_s = timeout_of(arguments, context)
     # One that is there already needs no move; alone it is refused like a move.
     moving = [guest for guest in guests if guest.node.name != arguments.to] or list(guests)
-    wanted = [wanted_node(context.config, guest, arguments.to) for guest in moving]
+    wanted = [wanted_node(context.config, guest, arguments.to, with_storage=arguments.with_storage) for guest in moving]
     assessments = assess(context.config, guests, wanted[0], timeout_s)
     if arguments.output == "text":
         print("\n".join(lines(assessments)))

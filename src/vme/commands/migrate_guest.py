@@ -1,4 +1,4 @@
-"""migrate_guest: guests move to another node of their zone, running or not."""
+"""migrate_guest: guests move to another node, running or not; to one of another zone with their images."""
 
 import argparse
 import threading
@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
     parser.add_argument(
         "--jobs", type=whole_above_zero, metavar="N", help="move this many off a node at once (default 2, or outgoing)"
     )
+    parser.add_argument(
+        "--with-storage", action="store_true", help="to a node of another zone, with their images, which are copied"
+    )
     _add_manner(parser)
     add_check(parser)
     add_format(parser)
@@ -85,6 +88,12 @@ def run(arguments: argparse.Namespace, context: Context, _command: Command) -> i
         if arguments.to:
             raise Misused("with --all name no guest, but at most the node they go to")
         arguments.guests, arguments.to = None, arguments.guests
+    if arguments.with_storage and not arguments.to:
+        raise Misused("--with-storage needs the node to go to", hint="name a node of another zone")
+    if arguments.with_storage and arguments.postcopy:
+        raise Misused(
+            "--postcopy can't be with --with-storage: what breaks off then would leave each disk in two parts"
+        )
     arguments.guests = [arguments.guests] if arguments.guests else []
     jobs = arguments.jobs
     arguments.jobs = jobs or max(zone.migration.outgoing for zone in context.config.zones)
@@ -107,7 +116,13 @@ def run(arguments: argparse.Namespace, context: Context, _command: Command) -> i
             outgoing=jobs,
         )
         found = check(
-            context.config, guest, arguments.to, timeout_s, settings=settings, on_their_way=tuple(on_their_way)
+            context.config,
+            guest,
+            arguments.to,
+            timeout_s,
+            settings=settings,
+            on_their_way=tuple(on_their_way),
+            with_storage=arguments.with_storage,
         )
         context.touched.append(found.destination.node.name)
         return found

@@ -241,6 +241,13 @@ def saved_form(guest: Guest) -> str:
         return guest.domain.XMLDesc(flags)
 
 
+def migratable_form(guest: Guest) -> str:
+    """The XML as it runs now, with its secrets, in the form that another node's libvirt is given to run it."""
+    flags = libvirt.VIR_DOMAIN_XML_MIGRATABLE | libvirt.VIR_DOMAIN_XML_SECURE
+    with translated(str(guest)):
+        return guest.domain.XMLDesc(flags)
+
+
 def live_form(guest: Guest) -> str:
     """The XML as it runs now (of a guest that is shut off: the persistent one), without secrets."""
     with translated(str(guest)):

@@ -22,10 +22,23 @@ _KNOWS_RECOVERY = 8_005_000
 
 
 @dataclass(frozen=True)
+class Carried:
+    """What libvirt copies beside the memory: these disks, into images that are there, for a guest of this XML.
+
+    `live_xml` is the guest as it is to run, `saved_xml` as it is to be defined.
+    """
+
+    disks: tuple[str, ...]
+    live_xml: str
+    saved_xml: str
+
+
+@dataclass(frozen=True)
 class JobProgress:
     """How far a migration's copy of the memory is (virDomainGetJobStats). Rates are per second.
 
-    `throttle_percent`: how much of its CPU time auto-converge takes from the guest.
+    `throttle_percent`: how much of its CPU time auto-converge takes from the guest. `disk_...`: of the disks, where
+    those are copied too; they come first.
     """
 
     total_bytes: int
@@ -36,11 +49,29 @@ class JobProgress:
     iteration: int
     sent_bytes: int = 0
     throttle_percent: int = 0
+    disk_total_bytes: int = 0
+    disk_remaining_bytes: int = 0
 
     @property
     def percent(self) -> float:
-        """Memory not remaining, in per cent; falls back when the guest dirties faster than the link carries."""
-        return 0.0 if self.total_bytes == 0 else 100 * (1 - self.remaining_bytes / self.total_bytes)
+        """What is not remaining, in per cent; falls back when the guest dirties faster than the link carries."""
+        total = self.total_bytes + self.disk_total_bytes
+        return 0.0 if total == 0 else 100 * (1 - (self.remaining_bytes + self.disk_remaining_bytes) / total)
+
+    @property
+    def passed_bytes(self) -> int:
+        """What came through of memory and disks: grows as long as the link carries anything."""
+        return self.sent_bytes + self.disk_total_bytes - self.disk_remaining_bytes
+
+    @property
+    def copies_disks(self) -> bool:
+        """Whether it is still the disks that are copied, and not yet the memory."""
+        return self.total_bytes == 0 and self.disk_total_bytes > 0
+
+    @property
+    def disk_rate_bytes(self) -> float:
+        """How much of the disks was copied a second, on average."""
+        return (self.disk_total_bytes - self.disk_remaining_bytes) / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
     @property
     def remaining_s(self) -> float | None:
@@ -50,9 +81,18 @@ class JobProgress:
 
 
 def migrate(
-    guest: Guest, destination: Hypervisor, settings: MigrationSettings, *, throttled: bool, recovering: bool = False
+    guest: Guest,
+    destination: Hypervisor,
+    settings: MigrationSettings,
+    *,
+    throttled: bool,
+    recovering: bool = False,
+    carried: Carried | None = None,
 ) -> None:
-    """Move the running guest to another node and wait until it runs there; the source keeps nothing of it.
+    """Move the running guest to another node and wait until it runs there; the source's libvirt keeps nothing of it.
+
+    With `carried` its disks are copied over as well (by QEMU's own NBD, a port of the same range as the memory's), into
+    images of the same size that the destination has at the paths of that XML.
 
     `throttled` lets auto-converge slow the guest down; `recovering` goes on with one that broke off in post-copy.
     Blocks for as long as it takes: call it from a thread. Whether the guest moved is not to be read from an error of
@@ -68,9 +108,16 @@ def migrate(
         (settings.tunnelled, libvirt.VIR_MIGRATE_TUNNELLED),
         (settings.mode == "p2p", libvirt.VIR_MIGRATE_PEER2PEER),
         (recovering, getattr(libvirt, "VIR_MIGRATE_POSTCOPY_RESUME", 0)),
+        (carried is not None, libvirt.VIR_MIGRATE_NON_SHARED_DISK),
     ):
         flags |= flag if wanted else 0
     parameters = _parameters(settings, destination.node.name)
+    if carried is not None:
+        parameters |= {
+            libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS: list(carried.disks),
+            libvirt.VIR_MIGRATE_PARAM_DEST_XML: carried.live_xml,
+            libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: carried.saved_xml,
+        }
     with translated(str(guest)):
         if settings.mode == "p2p":
             guest.domain.migrateToURI3(_at(settings.peer_uri, destination.node.name), parameters, flags)
@@ -113,6 +160,8 @@ def progress(guest: Guest) -> JobProgress | None:
         iteration=stats.get("memory_iteration", 0),
         sent_bytes=stats.get("memory_processed", 0),
         throttle_percent=stats.get("auto_converge_throttle", 0),
+        disk_total_bytes=stats.get("disk_total", 0),
+        disk_remaining_bytes=stats.get("disk_remaining", 0),
     )
 
 

@@ -2,6 +2,8 @@
 
 JSON lines in .vme/journal/GUEST on a virt-store: the first says the intent, each other one a step, written before it is
 done. The entry goes when all is done or undone; one that is there while nobody holds the guest was left unfinished.
+
+Work that concerns a second zone leaves a note there, which is an entry that says where the entry is.
 """
 
 import json
@@ -15,10 +17,12 @@ from typing import Any
 from vme.config import Store
 from vme.errors import Failed
 from vme.invoker import person
-from vme.records import dataclass, field
+from vme.records import dataclass, field, replace
 from vme.store.layout import journal_file
 
 Facts = Mapping[str, Any]
+# The fact of a note: the zone whose store has the entry.
+_ENTRY_IN = "entry_in"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -72,9 +76,16 @@ class Entry:
                 return facts[name]
         return None
 
+    @property
+    def entry_zone(self) -> str | None:
+        """Of a note the zone that has the entry; None for an entry."""
+        zone = self.intent.facts.get(_ENTRY_IN)
+        return None if zone is None else str(zone)
+
     def __str__(self) -> str:
         intent = self.intent
-        return f"{intent.tool} {intent.guest} by {self.who} at {self.since}, which came to: {self.last_step}"
+        came_to = f", which came to: {self.last_step}" if self.entry_zone is None else f" ({self.last_step})"
+        return f"{intent.tool} {intent.guest} by {self.who} at {self.since}{came_to}"
 
 
 def opening_line(intent: Intent) -> str:
@@ -93,6 +104,12 @@ def opening_line(intent: Intent) -> str:
         "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     return json.dumps(record) + "\n"
+
+
+def note(intent: Intent, zone: str) -> str:
+    """The text of a note for another zone."""
+    there = replace(intent, zone=zone, facts={_ENTRY_IN: intent.zone})
+    return opening_line(there) + step_line(f"its steps are in the journal of zone {intent.zone}", {})
 
 
 def step_line(name: str, facts: Facts) -> str:

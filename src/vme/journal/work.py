@@ -12,12 +12,13 @@ import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from vme.config import Config, Store
 from vme.errors import Failed, Interrupted, Misused, Refused, VmeError
 from vme.interrupts import deferred_interrupts
-from vme.journal.entry import Intent, is_begun, opening_line, parsed, step_line
+from vme.journal.entry import Intent, is_begun, note, opening_line, parsed, step_line
 from vme.journal.lock import held
 from vme.names import is_allowed
 from vme.store.files import sync_directory
@@ -28,13 +29,17 @@ _NOTHING_CHANGED = (Refused, Misused)
 
 
 class Work:
-    """Work on a guest that is held; its entry is on one store. `frees_space`: it may go on where a full store has no
-    room for the entry."""
+    """Work on a guest that is held; its entry is on one store, and with `noted_on` a note of it on another.
 
-    def __init__(self, intent: Intent, store: Store, *, frees_space: bool) -> None:
+    `frees_space`: it may go on where a full store has no room for the entry."""
+
+    def __init__(
+        self, intent: Intent, store: Store, *, frees_space: bool = False, noted_on: Store | None = None
+    ) -> None:
         self.intent = intent
         self._store = store
         self._file = journal_file(store, intent.guest)
+        self._noted_on = noted_on
         self._frees_space = frees_space
         self._handle: int | None = None
 
@@ -65,8 +70,9 @@ class Work:
         handle, self._handle = self._handle, None
         with suppress(OSError):
             os.close(handle)
-        self._file.unlink(missing_ok=True)
-        sync_directory(self._file.parent)
+        remove_entry(self._file)
+        if self._noted_on is not None:
+            remove_entry(journal_file(self._noted_on, self.intent.guest))
 
     def done(self) -> None:
         """Remove the entry of work that came to its end. Raises Failed or Interrupted, both saying that it did."""
@@ -85,37 +91,41 @@ class Work:
         return f"; its entry in the journal is still there: vme repair {self.intent.guest}" if self.begun else ""
 
     def _begin(self, first_step: str) -> None:
-        directory = self._file.parent
-        # Not parents=True for the store's own directory: it must be there already, or the store is not mounted.
-        directory.parent.mkdir(mode=0o755, exist_ok=True)
-        directory.mkdir(mode=0o700, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        handle = os.open(self._file, flags, 0o600)
+        if self._noted_on is None:
+            self._handle = _opened(self._file, opening_line(self.intent) + first_step)
+            return
+        # First: a note without an entry says that nothing was begun, and an entry without its note would not be seen.
+        there = journal_file(self._noted_on, self.intent.guest)
+        os.close(_opened(there, note(self.intent, self._noted_on.zone)))
         try:
-            _append(handle, opening_line(self.intent) + first_step)
-            sync_directory(directory)
+            self._handle = _opened(self._file, opening_line(self.intent) + first_step)
         except OSError:
             with suppress(OSError):
-                self._file.unlink()
-            with suppress(OSError):
-                os.close(handle)
+                there.unlink()
             raise
-        self._handle = handle
 
 
 @contextmanager
-def at_work(config: Config, intent: Intent, stores: Sequence[Store], *, frees_space: bool = False) -> Iterator[Work]:
+def at_work(
+    config: Config,
+    intent: Intent,
+    stores: Sequence[Store],
+    *,
+    frees_space: bool = False,
+    noted_on: Store | None = None,
+) -> Iterator[Work]:
     """Hold the guest's name on these stores, and keep the journal's entry of the work on it, while the block runs.
 
-    The entry is on the first of them that is of the guest's zone. Raises Refused if another tool holds the guest (after
-    waiting as long as the configuration says), or if earlier work on it was left unfinished.
+    The entry is on the first of them that is of the guest's zone; a note of it is on `noted_on`, of another zone.
+    Raises Refused if another tool holds the guest (after waiting as long as the configuration says), or if earlier work
+    on it was left unfinished.
     """
     guest = intent.guest
     why = f"{intent.tool} {guest}"
     with held(guest, stores, why, frees_space=frees_space, wait_s=config.defaults.turn_wait_s):
         refuse_unfinished(guest, stores)
         own = next(store for store in stores if store.zone == intent.zone)
-        work = Work(intent, own, frees_space=frees_space)
+        work = Work(intent, own, frees_space=frees_space, noted_on=noted_on)
         try:
             yield work
         except VmeError as problem:
@@ -168,6 +178,32 @@ def reasons_unfinished(guest: str, stores: Sequence[Store]) -> list[str]:
                 f"if nobody is at it, vme repair {guest} finishes or undoes it"
             )
     return reasons
+
+
+def remove_entry(file: Path) -> None:
+    """Remove an entry or a note, so that it stays removed."""
+    file.unlink(missing_ok=True)
+    sync_directory(file.parent)
+
+
+def _opened(file: Path, text: str) -> int:
+    """Make an entry that begins with this text, to be written on; it lasts."""
+    directory = file.parent
+    # Not parents=True for the store's own directory: it must be there already, or the store is not mounted.
+    directory.parent.mkdir(mode=0o755, exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    handle = os.open(file, flags, 0o600)
+    try:
+        _append(handle, text)
+        sync_directory(directory)
+    except OSError:
+        with suppress(OSError):
+            file.unlink()
+        with suppress(OSError):
+            os.close(handle)
+        raise
+    return handle
 
 
 def _append(handle: int, text: str) -> None:

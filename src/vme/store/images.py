@@ -20,6 +20,8 @@ _QCOW2_MAGIC = b"QFI\xfb"
 _LARGEST_CLUSTER = 2 * 1024**2
 _QUESTION_TIMEOUT_S = 20
 _COPY_TIMEOUT_S = 6 * 3600
+# An exit status of qemu-img check.
+_ONLY_LEAKS = 3
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,21 @@ def copy_image(source: ImageFacts, path: Path, form: str, size_bytes: int, on_pe
     Where the file system can share blocks between files, the copy shares all of them and is made in no time.
     """
     if not (source.format == form and _shares_blocks(source, path)):
-        argv = ("qemu-img", "convert", "-p", "-f", source.format, "-O", form, "--", source.path, path)
-        watcher = _percent_watcher(on_percent)
-        done = run_watched(argv, timeout_s=_COPY_TIMEOUT_S, on_output=watcher)
-        if done.status != 0:
-            raise Failed(f"copying {source.path} to {path}: {done.last_words.removeprefix('qemu-img: ')}")
+        _convert(source, path, form, on_percent)
     if size_bytes > source.virtual_bytes:
         resize_image(path, form, size_bytes)
+
+
+def flatten_image(source: ImageFacts, path: Path, on_percent: Callable[[float], None]) -> None:
+    """Copy an image with all that lies below it into one of the same format; snapshots in it are not copied."""
+    _convert(source, path, source.format, on_percent)
+
+
+def _convert(source: ImageFacts, path: Path, form: str, on_percent: Callable[[float], None]) -> None:
+    argv = ("qemu-img", "convert", "-p", "-f", source.format, "-O", form, "--", source.path, path)
+    done = run_watched(argv, timeout_s=_COPY_TIMEOUT_S, on_output=_percent_watcher(on_percent))
+    if done.status != 0:
+        raise Failed(f"copying {source.path} to {path}: {done.last_words.removeprefix('qemu-img: ')}")
 
 
 def _shares_blocks(source: ImageFacts, path: Path) -> bool:
@@ -139,6 +149,16 @@ def _shares_blocks(source: ImageFacts, path: Path) -> bool:
 def resize_image(path: Path, form: str, size_bytes: int) -> None:
     """Make an image that no guest has open larger; QEMU's lock refuses one that is open. Raises Failed."""
     _qemu_img("resize", "-q", "-f", form, "--", path, str(size_bytes))
+
+
+def check_image(path: Path, form: str) -> None:
+    """Look whether an image's own tables are sound (qemu-img check); clusters that nothing uses do no harm.
+
+    Raises Failed where they are not.
+    """
+    done = run(("qemu-img", "check", "-q", "-U", "-f", form, "--", path), timeout_s=_COPY_TIMEOUT_S)
+    if done.status not in (0, _ONLY_LEAKS):
+        raise Failed(f"{path} is damaged: {done.last_words.removeprefix('qemu-img: ')}")
 
 
 def _percent_watcher(on_percent: Callable[[float], None]) -> Callable[[str], None]:

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import PurePosixPath
+from typing import Any
 
 from vme.actions.definition import definition_changed
 from vme.actions.kept_state import parts_of
@@ -11,6 +12,9 @@ from vme.actions.migrate.live import handed_over, move
 from vme.actions.migrate.owners import give_owners, keep_owners
 from vme.actions.migrate.plan import Moved, Plan
 from vme.actions.migrate.reconcile import reconcile, seen_on
+from vme.actions.migrate.storage.clear import CLEARING, bring_history, put_old_away, take_back
+from vme.actions.migrate.storage.lay_out import await_seen, lay_out
+from vme.actions.migrate.storage.passage import Passage
 from vme.actions.migrate.travel import (
     BRINGING_BACK,
     KEEPING,
@@ -28,7 +32,8 @@ from vme.actions.undo import CALL_TIMEOUT_S
 from vme.errors import Failed, Interrupted, Refused, VmeError
 from vme.fleet.deadline import within
 from vme.hypervisor import migration
-from vme.hypervisor.guest import Guest
+from vme.hypervisor.guest import Guest, migratable_form, saved_form
+from vme.hypervisor.migration import Carried
 from vme.interrupts import deferred_interrupts
 from vme.journal.entry import Intent
 from vme.journal.work import Work, at_work
@@ -42,16 +47,17 @@ def carry_out(plan: Plan, advance: Advance, stop: Stop, *, reason: str | None = 
     What was kept on the store for it is given back to it where it is then.
     """
     guest = plan.guest
-    facts = {"source": plan.source.node.name, "destination": plan.destination.node.name, "live": plan.live}
-    intent = Intent("migrate_guest", guest.name, guest.node.zone, guest.uuid, facts, reason)
-    stores = plan.config.zone(guest.node.zone).stores
-    with at_work(plan.config, intent, stores) as work:
+    noted_on = None if plan.passage is None else plan.config.zone(plan.destination.node.zone).stores[0]
+    with at_work(plan.config, _intent(plan, reason), plan.stores, noted_on=noted_on) as work:
         give_owners(plan.owners, plan.destination.node, plan.config.ssh, timeout_s=CALL_TIMEOUT_S)
         started_s = time.monotonic()
         if not plan.live:
             refuse_if_elsewhere(plan)
         try:
             _pack(plan, work)
+            if plan.passage is not None:
+                lay_out(plan.passage, work, advance, stop)
+                await_seen(plan.passage, plan.destination.node, plan.config.ssh)
             helped_by: tuple[str, ...] = ()
             if plan.live:
                 helped_by = _move_live(plan, work, advance, stop)
@@ -72,18 +78,42 @@ def carry_out(plan: Plan, advance: Advance, stop: Stop, *, reason: str | None = 
             with deferred_interrupts():
                 mended = _settle_in(plan, work, there, reason)
                 left_behind = _clear_source(plan, there)
+                old_files = "" if plan.passage is None else _put_old_away(plan, plan.passage, work)
         except KeyboardInterrupt:
             work.settled()
             raise Interrupted(f"{there}: interrupted, but it had moved already, with all it had") from None
-        return replace(_outcome(plan, there, elapsed_s, mended), helped_by=helped_by, left_behind=left_behind)
+        outcome = _outcome(plan, there, elapsed_s, mended)
+        return replace(outcome, helped_by=helped_by, left_behind=left_behind, old_files=old_files)
+
+
+def _intent(plan: Plan, reason: str | None) -> Intent:
+    guest = plan.guest
+    facts: dict[str, Any] = {
+        "source": plan.source.node.name,
+        "destination": plan.destination.node.name,
+        "live": plan.live,
+    }
+    if plan.passage is not None:
+        facts |= plan.passage.route.facts()
+        facts["files"] = [piece.name for piece in plan.passage.pieces]
+    return Intent("migrate_guest", guest.name, guest.node.zone, guest.uuid, facts, reason)
 
 
 def _move_live(plan: Plan, work: Work, advance: Advance, stop: Stop) -> tuple[str, ...]:
     if plan.baggage.snapshots.xmls:
         work.step(TAKING_DOWN)
         take_down(plan.guest)
+    carried = None if plan.passage is None else _carried(plan, plan.passage)
     work.step(MOVING)
-    return move(plan, advance, stop)
+    return move(plan, advance, stop, carried)
+
+
+def _carried(plan: Plan, passage: Passage) -> Carried:
+    guest, route = plan.guest, passage.route
+    live = within(CALL_TIMEOUT_S, str(guest), lambda: migratable_form(guest))
+    saved = within(CALL_TIMEOUT_S, str(guest), lambda: saved_form(guest))
+    disks = tuple(piece.target for piece in passage.mirrored)
+    return Carried(disks, route.moved_xml(live, passage.whole), route.moved_xml(saved, passage.whole))
 
 
 def _pack(plan: Plan, work: Work) -> None:
@@ -113,12 +143,14 @@ def _settle_in(plan: Plan, work: Work, there: Guest, reason: str | None) -> list
     moved = "it moved and runs" if plan.live else "it moved"
     work.step(BRINGING_BACK)
     try:
-        bring_back(plan.config, there)
+        bring_back(plan.config, there, plan.route)
     except (VmeError, OSError) as problem:
         raise Failed(f"{there}: {moved}, but not all of what it had came along: {problem}") from None
     mended = keep_owners(plan.owners)
     work.step("saving its definition")
     try:
+        if plan.route is not None:
+            bring_history(plan.route, *(zone.stores for zone in plan.zones))
         definition_changed(plan.config, there, tool="migrate_guest", reason=reason)
     except (VmeError, OSError) as problem:
         raise Failed(f"{there}: {moved}, but its saved XML is the old one: {problem}") from None
@@ -132,6 +164,17 @@ def _clear_source(plan: Plan, there: Guest) -> str:
     return remove_nvram(plan.nvram, plan.source.node, there.node, plan.config.ssh, timeout_s=CALL_TIMEOUT_S)
 
 
+def _put_old_away(plan: Plan, passage: Passage, work: Work) -> str:
+    work.step(CLEARING)
+    names = [piece.name for piece in passage.pieces]
+    try:
+        return put_old_away(passage.route, names, plan.config.zone(passage.route.home.zone).stores)
+    except OSError as problem:
+        raise Failed(
+            f"{plan.guest.name}: it moved, but its old files in {passage.route.directory} are still there: {problem}"
+        ) from None
+
+
 def _reckoned(plan: Plan, work: Work) -> str:
     """Where the guest is and what was put right; the journal keeps the entry unless all is."""
     try:
@@ -140,8 +183,11 @@ def _reckoned(plan: Plan, work: Work) -> str:
             return reckoning.says
         says = reckoning.says
         work.step(BRINGING_BACK)
-        bring_back(plan.config, _where_it_is(plan))
+        place = _where_it_is(plan)
+        bring_back(plan.config, place, plan.route)
         says += f", {plan.baggage}" if plan.baggage else ""
+        if plan.passage is not None:
+            says += f"; {_clear_either_end(plan, plan.passage, work, place)}"
     except KeyboardInterrupt:
         raise handed_over(plan) from None
     except (VmeError, OSError) as problem:
@@ -154,9 +200,18 @@ def _reckoned(plan: Plan, work: Work) -> str:
     return says
 
 
+def _clear_either_end(plan: Plan, passage: Passage, work: Work, place: Guest) -> str:
+    """Of the two directories the one stays that the guest is with."""
+    if place.node == plan.guest.node:
+        return take_back(passage.route, [piece.name for piece in passage.pieces])
+    bring_history(passage.route, *(zone.stores for zone in plan.zones))
+    definition_changed(plan.config, place, tool="migrate_guest", reason=work.intent.reason)
+    return _put_old_away(plan, passage, work)
+
+
 def _files_kept(plan: Plan) -> tuple[PurePosixPath, ...]:
     try:
-        return files_kept(plan.config, plan.guest)
+        return files_kept(plan.config, plan.guest, plan.route)
     except (VmeError, OSError):
         return ()  # so that no copy on a node is removed; whoever brings them back says what is wrong with the store's
 

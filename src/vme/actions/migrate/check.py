@@ -7,7 +7,7 @@ from vme.actions.migrate.owners import owners_of
 from vme.actions.migrate.plan import Plan
 from vme.actions.migrate.precheck.assess import Assessment, Verdict, assess
 from vme.actions.placement import OnItsWay, best_node, promised_beside
-from vme.config import Config, MigrationSettings, Node
+from vme.config import Config, MigrationSettings, Node, Store
 from vme.errors import Refused, Silent, VmeError
 from vme.fleet.deadline import within
 from vme.fleet.everywhere import Answer, Silence
@@ -16,6 +16,7 @@ from vme.fleet.report import NodeReport
 from vme.hypervisor.guest import Guest
 from vme.journal.work import reasons_unfinished, refuse_busy
 from vme.names import checked
+from vme.records import replace
 
 
 def check(
@@ -26,19 +27,39 @@ def check(
     *,
     settings: MigrationSettings | None = None,
     on_their_way: Sequence[OnItsWay] = (),
+    with_storage: bool = False,
 ) -> Plan:
     """Decide where the guest goes, and change nothing. Raises Misused, Silent, or Refused with every reason.
 
     `settings`: how it moves, if not as its zone says; `on_their_way`: guests that were given room already.
+    `with_storage`: to a node of another zone, with its images.
     """
     checked(guest.name, "guest")
-    wanted = wanted_node(config, guest, destination)
-    if _is_begun(config, guest, timeout_s):
-        refuse_busy(config, guest.name, config.zone(guest.node.zone).stores)
+    wanted = wanted_node(config, guest, destination, with_storage=with_storage)
+    zones = dict.fromkeys((guest.node.zone, *([wanted.zone] if wanted is not None else [])))
+    stores = tuple(store for zone in zones for store in config.zone(zone).stores)
+    if _is_begun(guest, stores, timeout_s):
+        refuse_busy(config, guest.name, stores)
+    settings = settings or config.zone(guest.node.zone).migration
+    if with_storage:
+        refuse_tunnelled(guest, settings)
     (assessment,) = assess(config, [guest], wanted, timeout_s, on_their_way)
     verdict, report, why = _choose(assessment, wanted, on_their_way)
     needs = assessment.needs
     assert needs is not None  # without them something speaks against every node
+    if verdict.passage is not None:
+        return Plan(
+            config,
+            guest,
+            guest.hypervisor,
+            report,
+            why,
+            replace(settings, postcopy=False),
+            needs.baggage,
+            warnings=tuple(str(reason) for reason in (*assessment.warnings, *verdict.warnings)),
+            nvram=own_nvram_of(needs.root, config.zone(guest.node.zone).stores),
+            passage=verdict.passage,
+        )
     others = [f"{one.node.name}: {reason}" for one in assessment.verdicts if one != verdict for reason in one.against]
     return Plan(
         config,
@@ -46,7 +67,7 @@ def check(
         guest.hypervisor,
         report,
         why,
-        settings or config.zone(guest.node.zone).migration,
+        settings,
         needs.baggage,
         warnings=tuple(str(reason) for reason in (*assessment.warnings, *verdict.warnings)),
         against=tuple(others),
@@ -55,26 +76,37 @@ def check(
     )
 
 
-def _is_begun(config: Config, guest: Guest, timeout_s: float) -> bool:
+def _is_begun(guest: Guest, stores: Sequence[Store], timeout_s: float) -> bool:
     """Whether work on the guest was begun and is not done; of a store that does not say, assessing tells more."""
-    stores = config.zone(guest.node.zone).stores
     try:
         return bool(within(timeout_s, str(guest), lambda: reasons_unfinished(guest.name, stores)))
     except (VmeError, OSError):
         return False
 
 
-def wanted_node(config: Config, guest: Guest, destination: str | None) -> Node | None:
+def wanted_node(config: Config, guest: Guest, destination: str | None, *, with_storage: bool = False) -> Node | None:
     """The node that is named, None if none is. Raises Misused, or Refused where the guest can't go there at all."""
     if destination is None:
         return None
     wanted, zone = node_named(config, destination), guest.node.zone
-    if wanted.zone != zone:
-        reason = f"{wanted.name} is in zone {wanted.zone}, not in {zone}; a guest moves within its zone"
-        raise Refused(str(guest), [reason])
+    if wanted.zone != zone and not with_storage:
+        reason = f"{wanted.name} is in zone {wanted.zone}, not in {zone}, and its nodes have other virt-stores"
+        raise Refused(str(guest), [reason], hint="--with-storage moves the guest with its images")
+    if wanted.zone == zone and with_storage:
+        reason = f"{wanted.name} is in zone {zone} too, and has the same virt-stores: no image is to be copied"
+        raise Refused(str(guest), [reason], hint="leave --with-storage away")
     if wanted == guest.node:
         raise Refused(str(guest), [f"is on {guest.node.name} already"])
     return wanted
+
+
+def refuse_tunnelled(guest: Guest, settings: MigrationSettings) -> None:
+    """Raise Refused for a way of sending memory that can't send disks."""
+    if guest.active and settings.tunnelled:
+        reason = (
+            f"zone {guest.node.zone} sends memory through libvirt's own connection (tunnelled), which takes no disks"
+        )
+        raise Refused(str(guest), [reason], hint="shut the guest down first, or change [migration] of the zone")
 
 
 def _choose(

@@ -15,10 +15,10 @@ from vme.fleet.deadline import within
 from vme.hypervisor import migration
 from vme.hypervisor.connection import Hypervisor, open_second
 from vme.hypervisor.guest import Guest, refreshed
-from vme.hypervisor.migration import JobProgress
+from vme.hypervisor.migration import Carried, JobProgress
 from vme.progress import Advance
 from vme.records import replace
-from vme.units import duration_text
+from vme.units import duration_text, size_text
 
 _POLL_S = 0.25
 _FIRST_POLLS_S = 0.05
@@ -48,8 +48,10 @@ class _Run:
         return self
 
 
-def move(plan: Plan, advance: Advance, stop: Stop) -> tuple[str, ...]:
+def move(plan: Plan, advance: Advance, stop: Stop, carried: Carried | None = None) -> tuple[str, ...]:
     """Run the migration and show its progress until the guest is at its destination; returns what helped it there.
+
+    `carried`: the disks that are copied too, as often as it starts again.
 
     Raises KeyboardInterrupt when a person wants it to end, after it was aborted and has come to its end; Interrupted
     where that is not known; Failed when it does not converge, or for libvirt's own reasons. In no case but the return
@@ -59,19 +61,28 @@ def move(plan: Plan, advance: Advance, stop: Stop) -> tuple[str, ...]:
     watched = within(CALL_TIMEOUT_S, str(plan.guest), lambda: _same_guest(second, plan.guest))
     since_s = time.monotonic()
     throttled = plan.settings.auto_converge == "always"
-    rung, climb = _attempt(plan, watched, advance, stop, throttled=throttled, since_s=since_s)
+    rung, climb = _attempt(plan, watched, advance, stop, carried, throttled=throttled, since_s=since_s)
     if rung is Rung.THROTTLE:
         advance(0, "starts again, with auto-converge")
-        _, climb = _attempt(plan, watched, advance, stop, throttled=True, since_s=since_s)
+        _, climb = _attempt(plan, watched, advance, stop, carried, throttled=True, since_s=since_s)
     return helped_by(climb)
 
 
 def _attempt(
-    plan: Plan, watched: Guest, advance: Advance, stop: Stop, *, throttled: bool, since_s: float
+    plan: Plan,
+    watched: Guest,
+    advance: Advance,
+    stop: Stop,
+    carried: Carried | None,
+    *,
+    throttled: bool,
+    since_s: float,
 ) -> tuple[Rung | None, Climb]:
     """One migration to its end. Returns the rung it was aborted for, None when the guest arrived; and the climb."""
     there = plan.destination.hypervisor
-    run = _Run().start(lambda: migration.migrate(plan.guest, there, plan.settings, throttled=throttled))
+    run = _Run().start(
+        lambda: migration.migrate(plan.guest, there, plan.settings, throttled=throttled, carried=carried)
+    )
     watch = _Watch(plan, watched, advance, since_s, *first_step(plan.settings, throttled=throttled))
     try:
         rung = watch.until_end(run.ended, stop)
@@ -156,8 +167,8 @@ class _Watch:
     def _over_limits(self, job: JobProgress) -> tuple[Climb, Rung] | None:
         """The end of the ladder, where the time is up or nothing comes through."""
         now_s, limit_s = time.monotonic(), self._plan.settings.time_limit_s
-        if job.sent_bytes != self._sent[0]:
-            self._sent = (job.sent_bytes, now_s)
+        if job.passed_bytes != self._sent[0]:
+            self._sent = (job.passed_bytes, now_s)
         if self.climb.in_postcopy:
             stalled = self._recovering and now_s - self._sent[1] > _STALLED_S
             return (self.climb, Rung.GIVE_UP) if stalled else None
@@ -256,7 +267,13 @@ def _advice(plan: Plan, watch: _Watch) -> str:
 
 
 def progress_words(job: JobProgress, *, in_postcopy: bool = False) -> str:
-    """Rate, dirty rate and time left, for the end of the bar."""
+    """Rate, dirty rate and time left, for the end of the bar; of the disks first, where those are copied."""
+    if job.copies_disks:
+        done, disk_rate = job.disk_total_bytes - job.disk_remaining_bytes, job.disk_rate_bytes
+        end = f", about {duration_text(job.disk_remaining_bytes / disk_rate)} left" if disk_rate > 0 else ""
+        return (
+            f"copies its disks, {size_text(done)} of {size_text(job.disk_total_bytes)}, {disk_rate / 1e6:.0f} MB/s{end}"
+        )
     rate, dirty = job.rate_bytes / 1e6, job.dirty_rate_bytes / 1e6
     left = "" if job.remaining_s is None else f", about {duration_text(job.remaining_s)} left"
     slowed = f", slowed down by {job.throttle_percent} %" if job.throttle_percent else ""

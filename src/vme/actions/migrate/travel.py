@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from vme.actions.kept_state import Kept, bring_back_files, bring_back_rest, clear_partial, forget, keep_state, kept_for
 from vme.actions.migrate.precheck.reason import Reason
+from vme.actions.migrate.storage.route import Route
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.config import Config, Store
 from vme.errors import Failed, VmeError
@@ -76,7 +77,7 @@ def reasons_not_to_travel(stores: Sequence[Store], baggage: Baggage) -> list[Rea
         text = "has a managed save, its memory, which libvirt reads on this node only"
         reasons.append(Reason("saved-memory", text, "start_guest it, and it moves live"))
     for xml in baggage.snapshots.xmls:
-        for path in sorted(image_paths(xml) | _memory_files(xml)):
+        for path in sorted(image_paths(xml) | memory_files(xml)):
             if all(not store.shared or seen_here(store, PurePosixPath(path)) is None for store in stores):
                 text = f"its snapshot {_name(xml)} has {path}, which is on no shared virt-store"
                 reasons.append(Reason("snapshot", text, "delete that snapshot first"))
@@ -93,9 +94,9 @@ def keep(config: Config, guest: Guest, baggage: Baggage, paths: tuple[PurePosixP
         raise
 
 
-def files_kept(config: Config, guest: Guest) -> tuple[PurePosixPath, ...]:
+def files_kept(config: Config, guest: Guest, route: Route | None = None) -> tuple[PurePosixPath, ...]:
     """The node's own files of the guest that the store keeps, by their path on the node."""
-    kept = kept_for(_store_of(config, guest), guest.name, guest.uuid)
+    kept = _kept(config, guest, route)
     return () if kept is None else kept.paths
 
 
@@ -113,24 +114,26 @@ def take_down(guest: Guest) -> None:
     within(CALL_TIMEOUT_S, str(guest), lambda: forget_snapshots(guest))
 
 
-def lay_ready(config: Config, guest: Guest) -> None:
+def lay_ready(config: Config, guest: Guest, route: Route | None = None) -> None:
     """Give a guest that is shut off its files, snapshots and checkpoints, while it is defined on another node as well.
 
     Not its autostart: two nodes that start again must not both start it.
     """
-    kept = kept_for(_store_of(config, guest), guest.name, guest.uuid)
+    kept = _kept(config, guest, route)
     if kept is not None:
         bring_back_files(config, guest, kept)
         bring_back_rest(guest, replace(kept, autostart=False))
 
 
-def bring_back(config: Config, guest: Guest) -> None:
+def bring_back(config: Config, guest: Guest, route: Route | None = None) -> None:
     """Give the guest, where it is now, what is kept of it; look that it has all; then the store keeps it no more.
+
+    With a `route` it is kept on the store that the guest leaves or has left.
 
     Its NVRAM and TPM state too, but where it runs: then QEMU has them. Does nothing where nothing is kept. Raises
     Failed, leaving it on the store.
     """
-    kept = kept_for(_store_of(config, guest), guest.name, guest.uuid)
+    kept = _kept(config, guest, route)
     if kept is None:
         return
     if not guest.active:
@@ -138,6 +141,16 @@ def bring_back(config: Config, guest: Guest) -> None:
     bring_back_rest(guest, kept)
     _verify(guest, kept)
     forget(kept)
+
+
+def _kept(config: Config, guest: Guest, route: Route | None) -> Kept | None:
+    """What is kept of the guest; at the end of a route its descriptions are of images on the store there."""
+    zone = guest.node.zone if route is None else route.home.zone
+    kept = kept_for(history_store(config.zone(zone).stores, guest.name), guest.name, guest.uuid)
+    if kept is None or route is None or guest.node.zone == zone:
+        return kept
+    snapshots = Snapshots(tuple(map(route.moved_xml, kept.snapshots.xmls)), kept.snapshots.current)
+    return replace(kept, snapshots=snapshots, checkpoints=tuple(map(route.moved_xml, kept.checkpoints)))
 
 
 def _verify(guest: Guest, kept: Kept) -> None:
@@ -167,7 +180,8 @@ def _shape(snapshots: Snapshots) -> tuple[frozenset[tuple[str, str | None]], str
     )
 
 
-def _memory_files(xml: str) -> frozenset[str]:
+def memory_files(xml: str) -> frozenset[str]:
+    """The files in which a snapshot that is not in the images has the guest's memory."""
     files = (memory.get("file") for memory in parse(xml).iterfind("memory"))
     return frozenset(file for file in files if file)
 

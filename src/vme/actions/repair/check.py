@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from vme.actions.repair import created, definitions, deleted, disks, migrated
 from vme.actions.repair.remedy import Ground, Remedy, blocked
-from vme.config import Config, Store
+from vme.config import Config, Store, Zone
 from vme.errors import Failed, Refused, Silent, VmeError
 from vme.fleet.definitions import ask_definitions
 from vme.fleet.everywhere import silence_text
 from vme.fleet.guests import ask_guests
 from vme.journal.entry import Entry, is_begun, parsed
 from vme.journal.lock import held
+from vme.journal.work import remove_entry
 from vme.names import is_allowed
 from vme.records import dataclass
 from vme.store.layout import OWN_FILES, journal_file
@@ -45,10 +47,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Case:
-    """Work that was left unfinished, and what is to be done about it."""
+    """Work that was left unfinished, and what is to be done about it. `note`: what says so in another zone."""
 
     entry: Entry
     remedy: Remedy
+    note: Path | None = None
 
     def lines(self) -> list[str]:
         """The case for a person."""
@@ -72,7 +75,34 @@ def places(config: Config, guests: Sequence[str]) -> tuple[tuple[Place, ...], li
         names = {file.name for kind in ("journal", "locks") if (own / kind).is_dir() for file in (own / kind).iterdir()}
         wanted = names & set(guests) if guests else names
         found += [Place(name, store) for name in sorted(wanted) if is_allowed(name)]
-    return tuple(found), problems
+    # Work that is noted in a second zone is found where its entry is.
+    return tuple(place for place in found if _place_of_entry(config, place) is None), problems
+
+
+def _place_of_entry(config: Config, place: Place) -> Place | None:
+    """Where the entry is that a note at this place tells of; None where it is no note, or a note without an entry."""
+    entry = _entry_at(place)
+    if entry is None or entry.entry_zone is None:
+        return None
+    zone = next((one for one in config.zones if one.name == entry.entry_zone), None)
+    there = [Place(place.guest, store) for store in zone.stores] if zone is not None else []
+    return next((one for one in there if journal_file(one.store, one.guest).exists()), None)
+
+
+def _entry_at(place: Place) -> Entry | None:
+    """The entry or note at a place, as far as it can be read by somebody who does not hold the guest."""
+    try:
+        text = journal_file(place.store, place.guest).read_text(encoding="utf-8")
+        return parsed(place.store, place.guest, text) if is_begun(text) else None
+    except (OSError, Failed):
+        return None
+
+
+def _other_zone(config: Config, place: Place) -> Zone | None:
+    """The second zone that the work at a place concerns, if there is one and the configuration knows it."""
+    entry = _entry_at(place)
+    name = None if entry is None else entry.fact("to_zone")
+    return next((zone for zone in config.zones if zone.name == name), None)
 
 
 @contextmanager
@@ -81,7 +111,8 @@ def case_held(config: Config, place: Place) -> Iterator[Case | None]:
 
     Raises Refused while another tool is at work on it, Silent where a node that matters says nothing, Failed.
     """
-    stores = config.zone(place.store.zone).stores
+    other = _other_zone(config, place)
+    stores = (*config.zone(place.store.zone).stores, *(other.stores if other is not None else ()))
     with held(place.guest, stores, f"vme repair {place.guest}", wait_s=config.defaults.turn_wait_s):
         try:
             text = journal_file(place.store, place.guest).read_text(encoding="utf-8")
@@ -93,16 +124,24 @@ def case_held(config: Config, place: Place) -> Iterator[Case | None]:
             yield None
             return
         entry = parsed(place.store, place.guest, text)
-        yield Case(entry, _remedy(config, entry))
+        if entry.entry_zone is not None:
+            if _place_of_entry(config, place) is None:
+                remove_entry(entry.file)  # its work was not begun, or is done
+            yield None
+            return
+        note = None if other is None else journal_file(other.stores[0], place.guest)
+        yield Case(entry, _remedy(config, entry, other), note)
 
 
-def _remedy(config: Config, entry: Entry) -> Remedy:
+def _remedy(config: Config, entry: Entry, other: Zone | None) -> Remedy:
     judge = _REMEDIES.get(entry.intent.tool)
     if judge is None:
         return blocked(f"{entry.intent.tool} is no tool of this version", "repair it with the version that began it")
-    zone, timeout_s = config.zone(entry.store.zone), config.defaults.timeout_s
-    guests = ask_guests(config, zone.nodes, timeout_s)
-    definitions_seen = ask_definitions(config, zone.nodes, timeout_s)
+    timeout_s = config.defaults.timeout_s
+    zones = (config.zone(entry.store.zone), *([other] if other is not None else []))
+    nodes = tuple(node for zone in zones for node in zone.nodes)
+    guests = ask_guests(config, nodes, timeout_s)
+    definitions_seen = ask_definitions(config, nodes, timeout_s)
     silences = {silence.node: silence for silence in (*guests.silences, *definitions_seen.silences)}
     if silences:
         raise Silent(
@@ -136,7 +175,9 @@ def cure(case: Case) -> str:
         )
     try:
         said = remedy.deed() if remedy.deed is not None else None
-        case.entry.file.unlink()
+        remove_entry(case.entry.file)
+        if case.note is not None:
+            remove_entry(case.note)
     except OSError as problem:
         raise Failed(f"{guest}: {remedy.cure}: {problem}", hint=f"see to the store, then: vme repair {guest}") from None
     except VmeError as problem:

@@ -5,6 +5,9 @@ from vme.actions.migrate.cold import DEFINING
 from vme.actions.migrate.ending import Ending, ending_of
 from vme.actions.migrate.left_behind import own_nvram_of, remove_nvram
 from vme.actions.migrate.reconcile import act_on
+from vme.actions.migrate.storage.clear import bring_history, put_old_away, take_back
+from vme.actions.migrate.storage.lay_out import COPYING, changed_since
+from vme.actions.migrate.storage.route import Route, route_in
 from vme.actions.migrate.travel import KEEPING, MOVING, TAKING_DOWN, bring_back, drop, files_kept
 from vme.actions.repair.remedy import Ground, Remedy, blocked
 from vme.actions.undo import CALL_TIMEOUT_S
@@ -28,24 +31,69 @@ def remedy(ground: Ground) -> Remedy:
     ending = ending_of(there.get(source), there.get(destination), source, destination)
     if not ending.clear:
         return blocked(ending.says, "nothing was changed")
+    route = route_in(ground.config, ground.entry)
+    if route is not None:
+        unclear = _unclear(ground, route, there.get(source), there.get(destination))
+        if unclear is not None:
+            return unclear
     where = [place for place in (there.get(destination), there.get(source)) if place is not None]
-    return Remedy(_now(where), f"then: {ending.says}", lambda: _finish(ground, ending, where))
+    end = _ending_of_files(ground, route, where, ending)
+    return Remedy(_now(where), f"then: {ending.says}{end}", lambda: _finish(ground, ending, where, route))
 
 
-def _finish(ground: Ground, ending: Ending, where: list[Guest]) -> str:
-    gone = (ending.remove, ending.undefine)
-    guest = next(place for place in where if place not in gone)
-    kept_whole = any(ground.entry.came_to(step) for step in (TAKING_DOWN, MOVING, DEFINING))
-    reckoning = act_on(ending, files_kept(ground.config, guest) if kept_whole else ())
+def _unclear(ground: Ground, route: Route, source: Guest | None, destination: Guest | None) -> Remedy | None:
+    """Where both zones have a definition and images, and it can't be told whose are the newer ones."""
+    if source is None or destination is None or source.active or destination.active:
+        return None
+    changed = changed_since(route, _files(ground))
+    if not ground.entry.fact("live") and not changed:
+        return None
+    files = ", ".join(changed) or "each its own"
+    return blocked(
+        f"it is shut off on {source.node.name} and on {destination.node.name}, with images in {route.directory} and in "
+        f"{route.new_directory} that are not the same ({files})",
+        "see which of them it goes on with, and undefine it on the other node",
+    )
+
+
+def _ending_of_files(ground: Ground, route: Route | None, where: list[Guest], ending: Ending) -> str:
+    """What becomes of the two directories, for who is only shown it."""
+    if route is None:
+        return ""
+    if _stays(where, ending).node.zone == route.home.zone:
+        return f"; remove what was made of it in {route.new_directory}"
+    return f"; put away its old files in {route.directory}"
+
+
+def _stays(where: list[Guest], ending: Ending) -> Guest:
+    return next(place for place in where if place not in (ending.remove, ending.undefine))
+
+
+def _files(ground: Ground) -> list[str]:
+    return [str(name) for name in ground.entry.fact("files")]
+
+
+def _finish(ground: Ground, ending: Ending, where: list[Guest], route: Route | None) -> str:
+    guest = _stays(where, ending)
+    kept_whole = any(ground.entry.came_to(step) for step in (TAKING_DOWN, COPYING, MOVING, DEFINING))
+    reckoning = act_on(ending, files_kept(ground.config, guest, route) if kept_whole else ())
     if not reckoning.clear:
         raise Failed(f"{ground.name}: {reckoning.says}")
     if kept_whole:
-        bring_back(ground.config, guest)
+        bring_back(ground.config, guest, route)
     elif ground.entry.came_to(KEEPING):
         drop(ground.config, guest)
     intent = ground.entry.intent
+    arrived = route is not None and guest.node.zone != route.home.zone
+    if route is not None and arrived:
+        bring_history(route, ground.stores, ground.config.zone(route.new_home.zone).stores)
     definition_changed(ground.config, guest, tool=intent.tool, reason=intent.reason)
-    return "; ".join(filter(None, (reckoning.says, _clear_source(ground, guest))))
+    files = ""
+    if route is not None and arrived:
+        files = put_old_away(route, _files(ground), ground.stores)
+    elif route is not None:
+        files = take_back(route, _files(ground))
+    return "; ".join(filter(None, (reckoning.says, _clear_source(ground, guest), files)))
 
 
 def _clear_source(ground: Ground, guest: Guest) -> str:

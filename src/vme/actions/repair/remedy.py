@@ -11,7 +11,10 @@ from vme.records import dataclass
 
 @dataclass(frozen=True)
 class Ground:
-    """The entry, and the guests and definitions of all nodes of its zone, every one of which has answered."""
+    """The entry, and the guests and definitions of all nodes of its zone, every one of which has answered.
+
+    Of work that concerns a second zone those of that zone too.
+    """
 
     config: Config
     entry: Entry

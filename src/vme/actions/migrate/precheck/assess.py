@@ -11,8 +11,12 @@ from vme.actions.migrate.precheck.reason import Reason
 from vme.actions.migrate.precheck.reasons_guest import reasons_of_guest
 from vme.actions.migrate.precheck.reasons_node import reasons_of_node
 from vme.actions.migrate.precheck.reasons_ownership import reasons_of_ownership
+from vme.actions.migrate.precheck.reasons_passage import reasons_of_passage
 from vme.actions.migrate.precheck.reasons_storage import reasons_of_storage, store_of
 from vme.actions.migrate.precheck.reasons_way import endpoint_of, reasons_of_way
+from vme.actions.migrate.storage.ground import find_route, surveyed_passage
+from vme.actions.migrate.storage.passage import Passage
+from vme.actions.migrate.storage.route import Route
 from vme.actions.migrate.travel import baggage_of, reasons_not_to_travel
 from vme.actions.placement import OnItsWay, Promised, promised_beside
 from vme.actions.together import Stop, together
@@ -30,11 +34,15 @@ _AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Verdict:
-    """One guest and one node: what speaks against the node, and what only warns."""
+    """One guest and one node: what speaks against the node, and what only warns.
+
+    `passage`: what goes along to a node of another zone, if that could be looked at.
+    """
 
     offer: Offer
     against: tuple[Reason, ...]
     warnings: tuple[Reason, ...]
+    passage: Passage | None = None
 
     @property
     def node(self) -> Node:
@@ -75,6 +83,7 @@ def assess(
 ) -> tuple[Assessment, ...]:
     """Find everything that speaks against moving each guest to `wanted`, or to each other node of its zone.
 
+    A `wanted` that is of another zone means that the guest takes its images along.
     `on_their_way`: guests that were given room on a node, which counts beside what the nodes say.
     """
     found: dict[str, Assessment] = {}
@@ -95,9 +104,14 @@ def _assess_in(
 ) -> dict[str, Assessment]:
     needs, problems = _ask_needs(guests, timeout_s)
     candidates = zone.nodes if wanted is None else (wanted,)
-    nodes = [node for node in zone.nodes if node in candidates or any(one.guest.node == node for one in needs)]
+    sources = [node for node in zone.nodes if any(one.guest.node == node for one in needs)]
+    nodes = list(dict.fromkeys((*(node for node in zone.nodes if node in (*candidates, *sources)), *candidates)))
     files = {file.path for one in needs for file in one.files}
     stores = [store for store in zone.stores if any(store_of(path, [store]) for path in files)]
+    routes = _routes(config, zone, needs, wanted, timeout_s)
+    for route in routes.values():
+        files |= {route.moved(path) for path in files}
+        stores += [store for store in (route.home, route.new_home) if store not in stores]
     nonces = [_put(store, timeout_s) for store in stores]
     try:
         paths = sorted(path for path in files if may_be_asked(str(path)))
@@ -108,7 +122,7 @@ def _assess_in(
                 within(timeout_s, nonce.store.name, partial(take_nonce, nonce))
     reached = _ask_ways(config, needs, candidates, offers, timeout_s)
     reports = [offer.told.report for offer in offers.values() if offer.told is not None]
-    proofs = _Proofs(zone.stores, nonces, promised_beside(reports, on_their_way))
+    proofs = _Proofs(config, zone.stores, nonces, promised_beside(reports, on_their_way), routes, timeout_s)
     assessed = {one.guest.uuid: _assessment(one, candidates, offers, reached, proofs) for one in needs}
     for guest, problem in problems:
         stuck = Reason("stuck", f"it can't be asked what it needs ({problem})", "see why: info_guest")
@@ -118,9 +132,22 @@ def _assess_in(
 
 @dataclass(frozen=True)
 class _Proofs:
+    config: Config
     stores: Sequence[Store]
     nonces: Sequence[Nonce]
     promised: Promised
+    routes: dict[str, Route]
+    timeout_s: float
+
+
+def _routes(
+    config: Config, zone: Zone, needs: Sequence[Needs], wanted: Node | None, timeout_s: float
+) -> dict[str, Route]:
+    """UUID -> the way to a store of the other zone, where `wanted` is of another."""
+    if wanted is None or wanted.zone == zone.name:
+        return {}
+    there = config.zone(wanted.zone)
+    return {one.guest.uuid: find_route(one.guest.name, zone, there, timeout_s) for one in needs}
 
 
 def _assessment(
@@ -137,6 +164,8 @@ def _assessment(
             continue
         offer = offers[node]
         reasons = reasons_of_node(needs, source, offer, proofs.promised)
+        if node.zone != source.node.zone:
+            return _with_passage(needs, source, offer, reached, proofs, reasons)
         reasons += reasons_of_storage(needs, proofs.stores, proofs.nonces, source, offer)
         reasons += reasons_of_ownership(needs, proofs.stores, source, offer, may_set=os.geteuid() == 0)
         if needs.live:
@@ -149,6 +178,26 @@ def _assessment(
     )
     anywhere = [*reasons_of_guest(needs), *reasons_not_to_travel(proofs.stores, needs.baggage), *everywhere]
     return Assessment(needs.guest, needs, *_parted(anywhere), source, tuple(verdicts))
+
+
+def _with_passage(
+    needs: Needs,
+    source: Offer,
+    offer: Offer,
+    reached: dict[Node, dict[str, Reached]],
+    proofs: _Proofs,
+    reasons: list[Reason],
+) -> Assessment:
+    """The same for the one node of another zone."""
+    route = proofs.routes[needs.guest.uuid]
+    reasons += reasons_of_passage(needs, route, proofs.nonces, source, offer)
+    surveyed = surveyed_passage(proofs.config, needs, route, source, offer, proofs.timeout_s)
+    reasons += surveyed.reasons
+    if needs.live:
+        reasons += reasons_of_way(source, offer, reached.get(source.node, {}))
+    verdict = Verdict(offer, *_parted(reasons), surveyed.passage)
+    anywhere = [*reasons_of_guest(needs), *reasons_not_to_travel(proofs.stores, needs.baggage)]
+    return Assessment(needs.guest, needs, *_parted(anywhere), source, (verdict,))
 
 
 def _common(lists: Sequence[Sequence[Reason]]) -> list[Reason]:

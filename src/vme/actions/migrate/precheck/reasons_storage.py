@@ -20,10 +20,10 @@ def reasons_of_storage(
 ) -> list[Reason]:
     """Everything about the guest's files, for these stores of its zone and what was put on them as a proof."""
     used = {store for file in needs.files if (store := store_of(file.path, stores)) is not None}
-    found = [reason for nonce in nonces if nonce.store in used for reason in _same_store(nonce, source, destination)]
-    for disk in needs.other_disks:
-        text = f"disk {disk.target} is not a file ({disk.source_kind}), which is not known to be shared"
-        found.append(Reason("not-a-file", text, "a move of such a disk is yours to do: vme virsh migrate"))
+    found = [
+        reason for nonce in nonces if nonce.store in used for reason in reasons_of_nonce(nonce, source, destination)
+    ]
+    found += not_a_file(needs)
     for file in needs.files:
         found += _places(needs, file, stores, source, destination)
         if needs.live and file.writes and source.sight is not None:
@@ -37,13 +37,21 @@ def store_of(path: PurePosixPath, stores: Sequence[Store]) -> Store | None:
     return next((store for store in stores if store.shared and seen_here(store, path) is not None), None)
 
 
-def _same_store(nonce: Nonce, source: Offer, destination: Offer) -> Iterator[Reason]:
+def not_a_file(needs: Needs) -> Iterator[Reason]:
+    """Disks that are no files."""
+    for disk in needs.other_disks:
+        text = f"disk {disk.target} is not a file ({disk.source_kind}), which is not known to be shared"
+        yield Reason("not-a-file", text, "a move of such a disk is yours to do: vme virsh migrate")
+
+
+def reasons_of_nonce(nonce: Nonce, *offers: Offer) -> Iterator[Reason]:
+    """Whether each of these nodes sees the very store that this server sees, and may write to it."""
     store, here = nonce.store, nonce.store.management_path
     if nonce.problem is not None:
         text = f"virt-store {store.name} can't be proven: this server can't write to {here} ({nonce.problem})"
         yield Reason("store-here", text, "see to its mount, owner and mode on this server")
         return
-    for offer in (source, destination):
+    for offer in offers:
         if offer.sight is None:
             continue
         node, mount = offer.node.name, mount_of(store.node_path, offer.sight.mounts)

@@ -1,0 +1,78 @@
+"""Clearing away after a move to another store: of two directories the one stays that the guest is with."""
+
+import shutil
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+from vme.actions.delete import put_away
+from vme.actions.migrate.storage.route import Route
+from vme.config import Store
+from vme.errors import Failed
+from vme.store.files import remains_of, sync_directory
+from vme.store.history import history_store
+from vme.store.layout import history_directory, saved_xml_file
+
+# Step of the journal's entry.
+CLEARING = "putting its old files away"
+
+
+def take_back(route: Route, names: Sequence[str]) -> str:
+    """Remove what was made of the guest on the other store, for it stays where it was; says so.
+
+    Raises Failed, with nothing removed, where a file of the guest itself is missing: then the copy may be the only one.
+    """
+    directory = route.new_directory
+    if not directory.exists():
+        return f"nothing was made of it on virt-store {route.new_home.name} of zone {route.new_home.zone}"
+    missing = [name for name in names if not (route.directory / name).is_file()]
+    if missing:
+        raise Failed(
+            f"{route.guest}: {directory} is kept, because {', '.join(missing)} is not in {route.directory} any more",
+            hint="look at both directories before anything else",
+        )
+    for name in names:
+        (directory / name).unlink(missing_ok=True)
+    try:
+        directory.rmdir()
+    except OSError:
+        others = ", ".join(sorted(ascii(path.name) for path in directory.iterdir()))
+        return f"its copies in {directory} were removed; not made by this, so left there: {others}"
+    sync_directory(directory.parent)
+    return f"what was made of it on virt-store {route.new_home.name} of zone {route.new_home.zone} was removed"
+
+
+def bring_history(route: Route, stores: Iterable[Store], new_stores: Iterable[Store]) -> None:
+    """Give the guest its earlier definitions on the other store too, unless they are there. They stay here yet."""
+    old = history_directory(history_store(tuple(stores), route.guest), route.guest)
+    new = history_directory(history_store(tuple(new_stores), route.guest), route.guest)
+    if not old.is_dir() or new.is_dir():
+        return
+    new.parent.parent.mkdir(mode=0o755, exist_ok=True)
+    new.parent.mkdir(mode=0o700, exist_ok=True)
+    partial = new.with_name(f".{new.name}.arriving")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(old, partial)
+    partial.rename(new)
+    sync_directory(new.parent)
+
+
+def put_old_away(route: Route, names: Sequence[str], stores: Sequence[Store]) -> str:
+    """Move the guest's old directory and history to its old store's trash, now that it is at the other end; says where.
+
+    Raises Failed, with nothing touched, where one of its files is missing there.
+    """
+    missing = [name for name in names if not (route.new_directory / name).is_file()]
+    if missing:
+        raise Failed(
+            f"{route.guest}: {route.directory} is kept, because {', '.join(missing)} is not in {route.new_directory}",
+            hint="look at both directories before anything else",
+        )
+    has_history = history_directory(history_store(stores, route.guest), route.guest).is_dir()
+    if not route.directory.is_dir() and not has_history:
+        return "nothing of it was left in its old store"
+    saved = saved_xml_file(route.home, route.guest)
+    for part in remains_of(saved):
+        with suppress(OSError):
+            part.unlink()
+    home = route.home if route.directory.is_dir() else None
+    return f"in zone {route.home.zone}: {put_away(route.guest, home, stores, purge=False)}"

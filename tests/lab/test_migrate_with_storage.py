@@ -1,0 +1,181 @@
+"""migrate_guest --with-storage: a guest goes to a node of another zone with its images, or stays with them."""
+
+import signal
+
+import pytest
+
+from lab.run import Process
+from tests.lab.test_repair import kill_at
+from tests.lab.vme import Vme, eventually, heard_by
+
+EAST, WEST = "/srv/vme/east/virt-store", "/srv/vme/west/virt-store"
+
+
+def moved(vme: Vme, name: str = "web1", node: str = "kvm04", *words: str) -> str:
+    """Move it with its images, and return what was said."""
+    return vme.tool("migrate_guest", name, node, "--with-storage", *words).stdout
+
+
+def own_files(vme: Vme) -> list[str]:
+    """What is left of journals, locks and what was kept, on both stores."""
+    script = (
+        "for store in east west; do cd /srv/vme/$store/virt-store/.vme 2>/dev/null && find $PWD -type f; done; true"
+    )
+    return [name for name in vme.on("mgmt", "sh", "-c", script).split() if "/history/" not in name]
+
+
+def files(vme: Vme, store: str, name: str = "web1") -> list[str]:
+    """Names, sizes, owners, modes and contents of a guest's files, but for its saved XML."""
+    script = (
+        f'cd {store}/{name} && stat -c "%F %u:%g %a" . && for file in *; do [ "$file" = {name}.xml ] || '
+        'echo "$file $(stat -c "%s %u:%g %a" "$file") $(sha256sum <"$file")"; done'
+    )
+    return vme.on("mgmt", "sh", "-c", script).splitlines()
+
+
+def assert_moved(vme: Vme, node: str = "kvm04", name: str = "web1") -> None:
+    """It is on that node of zone west only, with its files in that store, and nothing is left in the other."""
+    for other in ("kvm01", "kvm02", "kvm03", "kvm04", "kvm05"):
+        assert vme.guests_of(other) == ({name} if other == node else set())
+    assert vme.store("east") == set()
+    assert vme.store("west") == {name}
+    assert f"<name>{name}</name>" in vme.on("mgmt", "cat", f"{WEST}/{name}/{name}.xml")
+    assert vme.on("mgmt", "ls", f"{EAST}/.trash").startswith(f"{name}.")
+    assert own_files(vme) == []
+    assert vme.tool("save_guest", name).stdout.startswith(f"{name} on {node}: unchanged")
+
+
+def assert_stayed(vme: Vme, before: list[str] | None = None, node: str = "kvm01", name: str = "web1") -> None:
+    """It is where it was, with all its files, and nothing of it is in the other zone."""
+    for other in ("kvm01", "kvm02", "kvm03", "kvm04", "kvm05"):
+        assert vme.guests_of(other) == ({name} if other == node else set())
+    assert vme.store("west") == set()
+    assert vme.store("east") == {name}
+    assert before is None or files(vme, EAST) == before
+    assert own_files(vme) == []
+    assert vme.status_on("mgmt", "test", "-e", f"{WEST}/.vme/history/{name}") != 0
+
+
+def with_data(vme: Vme, *words: str) -> None:
+    """A guest that is shut off, in whose image there is something, with tags, snapshots and autostart."""
+    vme.create("web1", "kvm01", *words)
+    vme.on("mgmt", "qemu-io", "-f", "qcow2", "-c", "write -P 7 5M 3M", f"{EAST}/web1/web1-vda")
+    for name in ("first", "second"):
+        vme.virsh("kvm01", "snapshot-create-as", "web1", name)
+    vme.virsh("kvm01", "autostart", "web1")
+    vme.tool("tag_guest", "web1", "--add", "prod")
+
+
+def test_a_guest_that_is_shut_off(vme: Vme) -> None:
+    with_data(vme)
+    before = files(vme, EAST)
+    versions = len(vme.json("history_guest", "web1"))
+    uuid = vme.virsh("kvm01", "domuuid", "web1")
+    planned = vme.tool("migrate_guest", "web1", "kvm04", "--with-storage", "--dry-run").stdout
+    assert "its definition and images move" in planned
+    assert "copy: web1-vda (" in planned
+    assert_stayed(vme, before)
+    assert "in zone east: deleted; its files are kept in" in moved(vme)
+    assert files(vme, WEST) == before
+    assert_moved(vme)
+    assert vme.virsh("kvm04", "domuuid", "web1") == uuid
+    assert vme.virsh("kvm04", "snapshot-list", "--name", "web1").split() == ["first", "second"]
+    assert "enable" in next(line for line in vme.virsh("kvm04", "dominfo", "web1").splitlines() if "Autostart" in line)
+    assert vme.json("list_guests", "@prod")[0]["name"] == "web1"
+    assert len(vme.json("history_guest", "web1")) >= versions
+    vme.virsh("kvm04", "snapshot-revert", "web1", "first")
+    vme.tool("start_guest", "web1")
+    assert vme.running("web1") == ["kvm04"]
+    # And back, as if it had never been there.
+    vme.tool("stop_guest", "--yes", "web1")
+    moved(vme, "web1", "kvm02")
+    assert vme.store("west") == set()
+    assert vme.guests_of("kvm02") == {"web1"}
+
+
+def test_a_guest_that_runs(vme: Vme) -> None:
+    address = vme.boot("web1")
+    vme.virsh("kvm01", "autostart", "web1")
+    client = vme.talk(address)
+    moved(vme)
+    assert vme.running("web1") == ["kvm04"]
+    heard = heard_by(client)
+    assert heard["unbroken"], heard
+    assert_moved(vme)
+    vme.tool("stop_guest", "--yes", "web1")
+    vme.on("mgmt", "qemu-img", "check", "-q", "-f", "qcow2", f"{WEST}/web1/web1-vda")
+    vme.tool("start_guest", "web1")
+    assert vme.count(vme.address("web1"))
+
+
+def slow(vme: Vme) -> Process:
+    """Begin to move a running guest with its images so slowly that something can happen on the way."""
+    process = vme.begin("migrate_guest", "web1", "kvm04", "--with-storage", "--bandwidth", "1")
+    eventually(lambda: "Outgoing" in vme.virsh("kvm01", "domjobinfo", "web1"), "the job runs")
+    return process
+
+
+def test_ctrl_c_leaves_it_where_it_was(vme: Vme) -> None:
+    address = vme.boot("web1")
+    migration = slow(vme)
+    migration.send_signal(signal.SIGINT)
+    _, said = migration.communicate(timeout=60)
+    assert migration.returncode == 130, said
+    assert "it is running on kvm01, and nothing of it on kvm04" in said
+    assert "what was made of it on virt-store" in said
+    assert_stayed(vme)
+    assert vme.count(address)
+
+
+@pytest.mark.parametrize(
+    ("point", "arrives"),
+    [
+        ("copying its files to the other store", False),
+        ("undefining it at the source", False),
+        ("giving it back what was kept on the store", True),
+        ("putting its old files away", True),
+    ],
+)
+def test_a_killed_move_of_a_guest_that_is_shut_off(vme: Vme, point: str, arrives: bool) -> None:
+    with_data(vme)
+    before = files(vme, EAST)
+    kill_at(vme, point, "migrate_guest", "web1", "kvm04", "--with-storage")
+    if not arrives:
+        said = vme.tool("create_guest", "web1", "-s", "kvm05", "-d", "1", status=3).stderr
+        assert "vme repair web1" in said
+    assert "web1: unfinished: " in vme.tool("vme", "repair", "--dry-run", "web1").stdout
+    vme.tool("vme", "repair", "web1")
+    if arrives:
+        assert files(vme, WEST) == before
+        assert_moved(vme)
+    else:
+        assert_stayed(vme, before)
+    assert vme.tool("vme", "repair").stdout.strip() == "nothing was left unfinished"
+
+
+def test_a_killed_move_of_a_guest_that_runs(vme: Vme) -> None:
+    address = vme.boot("web1")
+    kill_at(vme, "moving it", "migrate_guest", "web1", "kvm04", "--with-storage")
+    vme.tool("vme", "repair", "web1")
+    assert_stayed(vme)
+    kill_at(vme, "saving its definition", "migrate_guest", "web1", "kvm04", "--with-storage")
+    vme.tool("vme", "repair", "web1")
+    assert vme.running("web1") == ["kvm04"]
+    assert_moved(vme)
+    assert vme.count(address)
+
+
+def test_what_is_refused(vme: Vme) -> None:
+    vme.create("web1", "kvm01", start=True)
+    said = vme.tool("migrate_guest", "web1", "kvm04", status=3).stderr
+    assert "kvm04 is in zone west, not in east" in said
+    assert "--with-storage" in said
+    said = vme.tool("migrate_guest", "web1", "kvm02", "--with-storage", status=3).stderr
+    assert "no image is to be copied" in said
+    assert "needs the node" in vme.tool("migrate_guest", "web1", "--with-storage", status=2).stderr
+    vme.virsh("kvm01", "snapshot-create-as", "web1", "first")
+    vme.on("mgmt", "mkdir", f"{WEST}/web1")
+    said = vme.tool("migrate_guest", "web1", "kvm04", "--with-storage", status=3).stderr
+    assert "has 1 snapshot(s), which don't go along while it runs" in said
+    assert f"{WEST}/web1 is there already" in said
+    assert vme.running("web1") == ["kvm01"]
