@@ -230,6 +230,7 @@ here.lookupByName("web1").migrate3(there, {}, flags | libvirt.VIR_MIGRATE_UNSAFE
 """
 
 
+@pytest.mark.not_under("operate", reason="what would have happened is shown over the forwarded sockets of libvirt")
 def test_dynamic_ownership_on_a_file_system_that_libvirt_does_not_know(vme: Vme) -> None:
     """It is refused with the mend; and what would have happened is what the message says."""
     with fuse_over_the_store(vme, "kvm01"):
