@@ -105,6 +105,20 @@ def test_files_of_a_guest_go_both_ways_and_no_others_do(node: Wrapped) -> None:
     node.must_refuse("operate", f"{unpack} {name} --to-command=id")
 
 
+def test_the_directory_of_all_tpms_that_unpacking_makes_lets_their_emulators_pass(node: Wrapped, vme: Vme) -> None:
+    """On a node whose libvirt has not had a guest with a TPM yet."""
+    state = "var/lib/libvirt/swtpm/7f3cbbfc-4a49-4b0a-9d1c-3a3ee9c8a8a1"
+    vme.on(node.name, "install", "-d", "-m", "711", "/var/lib/libvirt/swtpm")
+    vme.on(node.name, "install", "-d", "-m", "750", "-o", "libvirt-qemu", f"/{state}")
+    tar = "tar --use-compress-program=base64 --file=- --directory=/"
+    packed = node.ssh("operate", f"{tar} --create -- {state}")
+    vme.on(node.name, "rm", "-rf", "/var/lib/libvirt/swtpm")
+    unpack = f"{tar} --extract --preserve-permissions --same-owner --overwrite --"
+    assert node.ssh("operate", f"{unpack} {state}", stdin=packed.stdout).status == 0
+    said = vme.on(node.name, "stat", "-c", "%a %U", "/var/lib/libvirt/swtpm", f"/{state}")
+    assert said.split() == ["755", "root", "750", "libvirt-qemu"]
+
+
 def test_what_is_asked_before_a_guest_moves(node: Wrapped) -> None:
     folder = node.root / "srv/vme/virt-store/.vme/nonce"
     folder.mkdir(parents=True, exist_ok=True)

@@ -706,6 +706,10 @@ def execute(path: str, argv: tuple[str, ...], decision: Decision, fields: dict[s
         os.write(put, decision.stdin.encode())
         os.close(put)
         os.dup2(ours, 0)
+    if decision.verb == "unpack":
+        # What it holds has modes of its own. A directory above that, which tar makes where libvirt has not made it yet
+        # (/var/lib/libvirt/swtpm), must let the TPM's emulator pass, which is not root.
+        os.umask(0o022)
     os.execve(path, argv, environment())
 
 
