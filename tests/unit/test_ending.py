@@ -60,6 +60,32 @@ def test_paused_on_both_in_mid_switch_the_source_goes_on() -> None:
     assert (ending.remove, ending.resume, ending.clear) == (None, None, False)
 
 
+def test_a_guest_that_ran_there_and_ended_is_never_resumed_at_the_source() -> None:
+    """The source was paused by the move and never told how it ended."""
+    source = guest(state="paused", reason="migrating")
+    ended = guest(state="shut off", reason="shutdown", node="kvm02")
+    ending = ending_of(source, ended, "kvm01", "kvm02")
+    assert (ending.remove, ending.undefine, ending.resume, ending.clear) == (source, source, None, True)
+    assert ending.says == "it ran on kvm02 and was shut down there; what was still paused on kvm01 was removed"
+
+
+@pytest.mark.parametrize("reason", ["unknown", "crashed", "destroyed"])
+def test_where_it_may_have_run_there_a_person_decides(reason: str) -> None:
+    source = guest(state="paused", reason="migrating")
+    ended = guest(state="shut off", reason=reason, node="kvm02")
+    ending = ending_of(source, ended, "kvm01", "kvm02")
+    assert (ending.remove, ending.undefine, ending.resume, ending.clear) == (None, None, None, False)
+    assert "it can't be said which side is the newer" in ending.says
+
+
+@pytest.mark.parametrize("reason", ["failed", "daemon"])
+def test_what_never_ran_there_runs_on_at_the_source(reason: str) -> None:
+    source = guest(state="paused", reason="migrating")
+    failed = guest(state="shut off", reason=reason, node="kvm02")
+    ending = ending_of(source, failed, "kvm01", "kvm02")
+    assert (ending.remove, ending.undefine, ending.resume, ending.clear) == (None, failed, source, True)
+
+
 def test_after_post_copy_began_the_source_is_never_resumed() -> None:
     ending = ending_of(guest(state="paused", reason="post-copy-failed"), None, "kvm01", "kvm02")
     assert (ending.resume, ending.clear) == (None, False)

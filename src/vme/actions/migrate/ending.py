@@ -3,6 +3,10 @@
 from vme.hypervisor.guest import Guest
 from vme.records import dataclass
 
+# Why a destination has the guest shut off (virDomainShutoffReason), unless it failed before it ran or its daemon gave
+# it up on its way in. After a restart of the daemon it is "unknown".
+_RAN_THERE_OR_MAY_HAVE = ("shutdown", "destroyed", "crashed", "unknown")
+
 # The guest as a node has it, None if it has it not, or why that can't be said.
 Seen = Guest | str | None
 
@@ -11,8 +15,9 @@ Seen = Guest | str | None
 class Ending:
     """What to say once the deeds, if there are any, are done; `otherwise` is what is so if a deed fails.
 
-    Deeds are done in this order: `remove` pulls the plug of what arrived and never ran, `undefine` removes a definition
-    that the migration left, `resume` lets the guest run again. `clear` says that then nothing is left to look at.
+    Deeds are done in this order: `remove` pulls the plug of what arrived and never ran (or of what is left of a guest
+    that ran on, and ended, elsewhere), `undefine` removes a definition that the migration left, `resume` lets the guest
+    run again. `clear` says that then nothing is left to look at.
     """
 
     says: str
@@ -74,11 +79,30 @@ def _at_source(source: Guest, destination: Guest | None, destination_node: str) 
             "more: it can't go on; stop_guest and start_guest it",
             clear=False,
         )
+    if _stopped_midway(source) and destination is not None and destination.reason in _RAN_THERE_OR_MAY_HAVE:
+        return _may_have_run_there(source, destination)
     if source.state == "paused":
         again = _without(destination, f"it was paused on {source.node.name} and runs there again", destination_node)
         paused = f"it is paused on {source.node.name}; resume_guest it"
         return Ending(again.says, undefine=again.undefine, resume=source, otherwise=paused)
     return _without(destination, f"it is {source.state} on {source.node.name}", destination_node)
+
+
+def _may_have_run_there(source: Guest, destination: Guest) -> Ending:
+    """Its definition came, which libvirt's Finish does before it lets the guest run, and the source was told nothing.
+
+    To let the source go on would be to write the memory of before over images of after.
+    """
+    node = destination.node.name
+    both = f"it is paused on {source.node.name}, in the midst of its move, and {destination.state} on {node}"
+    if destination.reason == "shutdown":
+        says = f"it ran on {node} and was shut down there; what was still paused on {source.node.name} was removed"
+        return Ending(says, remove=source, undefine=source, otherwise=both)
+    return Ending(
+        f"{both} ({destination.reason}), where it may have run, so it can't be said which side is the newer; if it ran "
+        f"there, end it on {source.node.name} (virsh destroy, then undefine), else undefine it on {node} and resume it",
+        clear=False,
+    )
 
 
 def _without(other: Guest | None, says: str, other_node: str) -> Ending:
