@@ -5,6 +5,8 @@ import signal
 import pytest
 
 from lab.run import Process
+from tests.faults.stopped import begin
+from tests.lab.test_migrate_travel import contents, has, uefi_and_tpm, with_uefi_on_the_node
 from tests.lab.test_repair import kill_at
 from tests.lab.vme import Vme, eventually, heard_by
 
@@ -179,3 +181,113 @@ def test_what_is_refused(vme: Vme) -> None:
     assert "has 1 snapshot(s), which don't go along while it runs" in said
     assert f"{WEST}/web1 is there already" in said
     assert vme.running("web1") == ["kvm01"]
+
+
+def lay_over(vme: Vme) -> None:
+    """Give the guest's disk a new image, over the one it had, in the same directory."""
+    script = (
+        f"cd {EAST}/web1 && mv web1-vda base && qemu-img create -q -f qcow2 -F qcow2 -b base web1-vda && "
+        "chown --reference base web1-vda && chmod --reference base web1-vda"
+    )
+    vme.on("mgmt", "sh", "-c", script)
+    below = "/srv/vme/virt-store/web1/base"
+    eventually(lambda: vme.status_on("kvm01", "stat", below) == 0, "the node sees both")
+
+
+def assert_in_one_image(vme: Vme) -> None:
+    """Nothing lies below the image it has now."""
+    assert vme.on("mgmt", "ls", f"{WEST}/web1").split() == ["web1-vda", "web1.xml"]
+    assert "backing" not in vme.on("mgmt", "qemu-img", "info", "-U", f"{WEST}/web1/web1-vda")
+    assert "base" not in vme.virsh("kvm04", "dumpxml", "web1")
+
+
+def test_an_image_over_another_becomes_one(vme: Vme) -> None:
+    vme.create("web1", "kvm01")
+    vme.on("mgmt", "qemu-io", "-f", "qcow2", "-c", "write -P 7 5M 3M", f"{EAST}/web1/web1-vda")
+    lay_over(vme)
+    vme.on("mgmt", "qemu-io", "-f", "qcow2", "-c", "write -P 8 6M 1M", f"{EAST}/web1/web1-vda")
+    planned = vme.tool("migrate_guest", "web1", "kvm04", "--with-storage", "--dry-run").stdout
+    assert "copy with all that lies below it: web1-vda (" in planned
+    moved(vme)
+    assert_moved(vme)
+    assert_in_one_image(vme)
+    vme.on("mgmt", "sh", "-c", f"qemu-img compare -q {EAST}/.trash/web1.*/web1-vda {WEST}/web1/web1-vda")
+
+
+def test_an_image_over_another_becomes_one_while_the_guest_runs(vme: Vme) -> None:
+    vme.create("web1", "kvm01", image=True)
+    lay_over(vme)
+    vme.tool("start_guest", "web1")
+    address = vme.address("web1")
+    client = vme.talk(address)
+    moved(vme)
+    heard = heard_by(client)
+    assert heard["unbroken"], heard
+    assert_moved(vme)
+    assert_in_one_image(vme)
+    vme.tool("stop_guest", "--yes", "web1")
+    vme.tool("start_guest", "web1")
+    assert vme.count(vme.address("web1"))
+
+
+@pytest.mark.long
+def test_uefi_and_tpm_on_the_store_go_along(vme: Vme) -> None:
+    vme.create("web1", "kvm01", "--uefi", "--tpm", "-m", "256", start=True)
+    tpm = (f"/var/lib/libvirt/swtpm/{vme.json('info_guest', 'web1')[0]['uuid']}",)
+    moved(vme)
+    assert vme.running("web1") == ["kvm04"]
+    assert [has(vme, node, tpm) for node in ("kvm01", "kvm04")] == [[False], [True]]
+    assert "web1_VARS.fd" in vme.on("mgmt", "ls", f"{WEST}/web1").split()
+    assert_moved(vme)
+    vme.tool("stop_guest", "--yes", "web1")
+    before = contents(vme, "kvm04", tpm)
+    variables = vme.on("mgmt", "sha256sum", f"{WEST}/web1/web1_VARS.fd").split()[0]
+    moved(vme, "web1", "kvm02")
+    assert contents(vme, "kvm02", tpm) == before
+    assert vme.on("mgmt", "sha256sum", f"{EAST}/web1/web1_VARS.fd").split()[0] == variables
+    assert has(vme, "kvm04", tpm) == [False]
+    vme.tool("start_guest", "web1")
+    assert vme.running("web1") == ["kvm02"]
+
+
+def test_uefi_and_tpm_on_the_node_go_along(vme: Vme) -> None:
+    with_uefi_on_the_node(vme, "--tpm")
+    own = uefi_and_tpm(vme)
+    moved(vme)
+    assert vme.running("web1") == ["kvm04"]
+    assert [has(vme, node, own) for node in ("kvm01", "kvm04")] == [[False, False], [True, True]]
+    vme.tool("stop_guest", "--yes", "web1")
+    before = contents(vme, "kvm04", own)
+    moved(vme, "web1", "kvm02")
+    assert contents(vme, "kvm02", own) == before
+    assert has(vme, "kvm04", own) == [False, False]
+    vme.tool("start_guest", "web1")
+    assert vme.running("web1") == ["kvm02"]
+
+
+def test_a_store_without_room(vme: Vme) -> None:
+    with_data(vme)
+    before = files(vme, EAST)
+    tool = begin(vme, "copying its files to the other store", "migrate_guest", "web1", "kvm04", "--with-storage")
+    tool.wait_until_stopped()
+    vme.fault("fill", "west")
+    tool.go_on()
+    done = tool.end()
+    assert done.status == 1, done.text
+    assert "its files can't be copied to" in done.text
+    assert_stayed(vme, before)
+    said = vme.tool("migrate_guest", "web1", "kvm04", "--with-storage", status=3).stderr
+    assert "virt-store of zone west" in said
+    assert "free" in said
+    assert_stayed(vme, before)
+
+
+def test_two_at_once(vme: Vme) -> None:
+    for name in ("web1", "web2"):
+        vme.create(name, "kvm01", start=True)
+    said = vme.tool("migrate_guest", "web[1-2]", "kvm04", "--with-storage").stdout
+    assert all(f"{name}: moved from kvm01 to kvm04" in said for name in ("web1", "web2")), said
+    assert vme.guests_of("kvm04") == {"web1", "web2"}
+    assert vme.guests_of("kvm01") == set()
+    assert (vme.store("east"), vme.store("west")) == (set(), {"web1", "web2"})
+    assert own_files(vme) == []
