@@ -428,6 +428,8 @@ def test_an_entry_for_the_firmware_where_it_has_one_of_the_old_disk(version: str
         "udevadm settle --timeout=10",
         f"efibootmgr --create --disk /dev/sda --part 1 --label sda-1 --loader '{loader}'",
     ]
+    in_an_array = boot.actions(replaced(job, esps=()), seen)
+    assert [one.verb for one in in_an_array] == ["boot-entry"]
     there = replaced(seen, efi_entries=EFI_ENTRIES[version] + f"Boot0002* x\tHD(1,GPT,{uuid.lower()},0x800,0x1)\n")
     assert not any(one.verb == "boot-entry" for one in boot.actions(job, there))
 
