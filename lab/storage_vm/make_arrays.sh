@@ -1,13 +1,18 @@
 # usage: LEVEL TABLE SPARES SERIAL...    On the machine: md10 over the first, md11 (with a bitmap) over the second partition
 # of each disk, the last disk being a spare if SPARES is 1. Each has a file system whose data has checksums.
+# TABLE is gpt or dos; with `efi`, a GPT, each disk has an EFI system partition too: make_esps.sh.
 level=$1 table=$2 spares=$3
 shift 3
-if [ "$table" = gpt ]; then type=R; else type=fd; fi
+case $table in
+gpt) label=gpt type=R esp= ;;
+efi) label=gpt type=R esp='size=20M,type=U\n' ;;
+dos) label=dos type=fd esp= ;;
+esac
 disks=
 tries=150
 for serial; do
     until disk=$(lsblk -dno NAME,SERIAL | awk -v s="$serial" '$2 == s { print $1 }') && [ -n "$disk" ]; do sleep 0.2; tries=$((tries - 1)); [ $tries -gt 0 ]; done
-    printf 'label: %s\nsize=52M,type=%s\nsize=52M,type=%s\n' "$table" $type $type | sfdisk --quiet "/dev/$disk"
+    printf "label: $label\nsize=52M,type=$type\nsize=52M,type=$type\n$esp" | sfdisk --quiet "/dev/$disk"
     disks="$disks /dev/$disk"
 done
 udevadm settle

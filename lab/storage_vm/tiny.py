@@ -19,7 +19,20 @@ HERE = Path(__file__).parent
 SUITE = "bookworm"
 PACKAGES = (
     *("linux-image-cloud-amd64", "udev", "kmod", "iproute2", "openssh-server", "mdadm", "fdisk", "smartmontools"),
-    *("util-linux", "mount", "e2fsprogs", "coreutils", "bash", "dash", "findutils", "diffutils", "mawk", "grep", "sed"),
+    *(
+        "util-linux",
+        "mount",
+        "e2fsprogs",
+        "dosfstools",
+        "coreutils",
+        "bash",
+        "dash",
+        "findutils",
+        "diffutils",
+        "mawk",
+        "grep",
+        "sed",
+    ),
     *("login", "base-passwd", "libc-bin", "procps", "python3-minimal"),
 )
 UNUSED = (
@@ -29,7 +42,7 @@ UNUSED = (
 )
 DIRECTORIES = ("proc", "sys", "dev", "run", "tmp", "mnt", "root", "var/lib", "var/log", "usr/local/sbin")
 VIRTIO = ("virtio_pci", "virtio_net", "virtio_blk", "virtio_scsi", "sd_mod")
-MODULES = (*VIRTIO, "raid1", "raid10", "raid456")
+MODULES = (*VIRTIO, "raid1", "raid10", "raid456", "vfat", "nls_cp437", "nls_ascii")
 
 
 def kernel_and_initrd(lab: Lab) -> tuple[Path, Path]:

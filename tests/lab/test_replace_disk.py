@@ -109,6 +109,38 @@ def killed_after_every_step(storage: Storage, table: str) -> None:
 
 
 @pytest.mark.long
+def test_its_efi_partition_is_copied_and_mounted_again(clean: Storage) -> None:
+    """Killed as it is copied, as it gets its id, and as it is mounted, it is what the old one was all the same."""
+    make_arrays(clean, ["C", "D"], table="efi")
+    clean.vm.shell("make_esps", clean.name("C"), "C0DE000C", clean.name("D"), "C0DE000D")
+    act = exchange(clean, Bay(2), "C", "N")
+    due = ["  dd if=", "  fatlabel", "  mount "]
+
+    def kill(line: str) -> bool:
+        act(line)
+        if not due or not line.startswith(due[0]):
+            return False
+        del due[0]
+        return True
+
+    for _ in range(4):
+        lines = clean.replace("C", on_line=kill)
+        if lines[-1].endswith("every array is clean"):
+            break
+    assert lines[-1].endswith("every array is clean")
+    assert due == []
+    assert not any("left to do" in line for line in lines)
+    new = f"/dev/{clean.name('N')}3"
+    assert clean.vm.must(["findmnt", "-no", "SOURCE,FSTYPE", "/boot/efi"]).split() == [new, "vfat"]
+    assert clean.vm.must(["cat", "/boot/efi/EFI/BOOT/BOOTX64.EFI"]) == "a loader\n"
+    clean.vm.must(["umount", "/boot/efi"])
+    for part, volume in ((new, "C0DE-000C"), (f"/dev/{clean.name('D')}3", "C0DE-000D")):
+        clean.vm.must(["fsck.fat", "-n", part])
+        assert clean.vm.must(["blkid", "-p", "-o", "value", "-s", "UUID", part]) == f"{volume}\n"
+    check_arrays(clean)
+
+
+@pytest.mark.long
 def test_disks_that_are_not_taken(clean: Storage) -> None:
     """One after the other into the bay: the old disk again, a smaller one, one with a file system; then a good one."""
     make_arrays(clean, ["C", "D"])
@@ -286,7 +318,8 @@ def test_a_disk_that_vanishes_while_it_is_taken_out(clean: Storage) -> None:
 @pytest.mark.long
 def test_not_waiting_for_the_rebuild(clean: Storage) -> None:
     make_arrays(clean, ["C", "D"])
-    clean.vm.must(["sh", "-c", "'echo 2000 > /proc/sys/dev/raid/speed_limit_max'"])
+    # md never goes slower than the least, and a busy machine is slow to look.
+    clean.vm.must(["sh", "-c", "'cd /proc/sys/dev/raid && echo 100 | tee speed_limit_min > speed_limit_max'"])
     lines = clean.replace("C", "--no-wait", on_line=exchange(clean, Bay(2), "C", "N"))
     assert "the rebuild goes on by itself; disk_list st2 shows it" in lines[-1]
     said = clean.tool("disk_list", "st2", "--timeout", "60").stdout

@@ -21,7 +21,10 @@ class Harm(AssertionError):
 
 @dataclass
 class SimDisk:
-    """A disk: serial number, size, its table's partitions (number -> sectors), what each partition holds."""
+    """A disk: serial number, size, its table's partitions (number -> sectors), what each partition holds.
+
+    `esps` are those whose type is that of EFI system partitions; `fats` are (volume id, content) of those with vfat.
+    """
 
     serial: str
     hctl: str
@@ -30,6 +33,8 @@ class SimDisk:
     holds: dict[int, str] = field(default_factory=dict)
     grub: bool = False
     signature: str | None = None
+    esps: set[int] = field(default_factory=set)
+    fats: dict[int, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -61,6 +66,9 @@ class SimMachine:
     rebuild_looks: int = 3
     unreadable: set[str] = field(default_factory=set)
     still_in: dict[str, SimDisk] = field(default_factory=dict)
+    mounts: dict[str, str] = field(default_factory=dict)
+    has_fatlabel: bool = True
+    efi: str = ""
 
     def run_on_node(
         self, node: Node, _ssh: SshConfig, argv: Sequence[str], *, timeout_s: float, stdin: str | None = None
@@ -68,6 +76,9 @@ class SimMachine:
         """Stands in for vme.ssh.run_on_node."""
         if argv[0] in ("sfdisk", "head") and argv[-1].removeprefix("/dev/") in self.unreadable:
             raise TookTooLong(f"ssh gave no answer within {timeout_s:g} s")
+        if argv[0] == "cmp":
+            one, other = (self._fat(word.removeprefix("/dev/")) for word in argv[-2:])
+            return Result(tuple(argv), 0 if one and other and one[1] == other[1] else 1, "", "")
         question = self._answer(list(argv))
         if question is not None:
             return Result(tuple(argv), 0, question, "")
@@ -102,7 +113,11 @@ class SimMachine:
                 return "GRUB" if self.disks[disk.removeprefix("/dev/")].grub else ""
             case ["ls", "/sys/class/scsi_host"]:
                 return "host0\n"
-            case ["find", *_] | ["smartctl", *_] | ["efibootmgr", *_] | ["cmp", *_]:
+            case ["fatlabel", "--help"]:
+                return "  -i, --volume-id     Work on serial number\n" if self.has_fatlabel else ""
+            case ["efibootmgr", "--verbose"]:
+                return self.efi
+            case ["find", *_] | ["smartctl", *_]:
                 return ""
         return None
 
@@ -156,13 +171,15 @@ class SimMachine:
             part = entry | {"name": f"{name}{number}", "kname": f"{name}{number}", "type": "part", "size": size * 512}
             held = disk.holds.get(number)
             part |= {"serial": None, "hctl": None, "fstype": held, "uuid": self._uuid(name, number, held)}
-            if f"{name}{number}" in self.swaps:
-                part["mountpoint"] = "[SWAP]"
+            part |= {"parttype": "0xef" if number in disk.esps else "0xfd"}
+            part["mountpoint"] = "[SWAP]" if f"{name}{number}" in self.swaps else self.mounts.get(f"{name}{number}")
             children.append(part)
         return entry | ({"children": children} if children else {})
 
-    @staticmethod
-    def _uuid(name: str, number: int, held: str | None) -> str | None:
+    def _uuid(self, name: str, number: int, held: str | None) -> str | None:
+        if held == "vfat":
+            volume = self.disks[name].fats[number][0]
+            return f"{volume[:4]}-{volume[4:]}"
         return f"00000000-0000-0000-0000-{ord(name[-1]):08d}{number:04d}" if held == "swap" else None
 
     def _dump(self, name: str) -> str:
@@ -171,7 +188,8 @@ class SimMachine:
             return ""
         start, lines = 2048, []
         for number, size in disk.parts.items():
-            lines.append(f"/dev/{name}{number} : start={start:12}, size={size:12}, type=fd")
+            kind = "ef" if number in disk.esps else "fd"
+            lines.append(f"/dev/{name}{number} : start={start:12}, size={size:12}, type={kind}")
             start += size
         head = f"label: dos\nlabel-id: 0x{ord(name[-1]):08x}\ndevice: /dev/{name}\nunit: sectors\nsector-size: 512\n\n"
         return head + "\n".join(lines) + "\n"
@@ -211,7 +229,21 @@ class SimMachine:
             case ["dd", "of=/sys/class/scsi_host/host0/scan", _]:
                 self.disks |= self.still_in
                 self.still_in = {}
-            case ["dd", *_] | ["udevadm", *_] | ["ledctl", *_]:
+            case ["dd", source, target, *_] if source.startswith("if=/dev/"):
+                fat = self._fat(source.removeprefix("if=/dev/"))
+                assert fat is not None
+                self._write_fat(target.removeprefix("of=/dev/"), fat)
+            case ["fatlabel", "--volume-id", part, volume]:
+                fat = self._fat(part)
+                assert fat is not None
+                self._write_fat(part, (volume, fat[1]))
+            case ["umount", part]:
+                del self.mounts[part]
+            case ["mount", _, mountpoint] if mountpoint in self.mounts.values():
+                return f"mount: {mountpoint}: something is mounted there"
+            case ["mount", part, mountpoint]:
+                self.mounts[part] = mountpoint
+            case ["dd", *_] | ["udevadm", *_] | ["ledctl", *_] | ["sync"]:
                 return None
             case ["sfdisk", _, _, disk]:
                 self._partition(disk, stdin or "")
@@ -252,7 +284,7 @@ class SimMachine:
 
     def _delete(self, name: str) -> None:
         used = [m for a in self.arrays.values() for m in [*a.slots, *a.faulty] if m and _disk(m) == name]
-        used += [part for part in self.swaps if _disk(part) == name]
+        used += [part for part in (*self.swaps, *self.mounts) if _disk(part) == name]
         if used:
             raise Harm(f"{name} is in use: {used}")
         self.still_in[name] = self.disks.pop(name)
@@ -264,8 +296,10 @@ class SimMachine:
             raise Harm(f"{name} has data")
         if "label-id" in script or "uuid" in script:
             raise Harm("identifiers of another disk")
-        for number, size in re.findall(r"^(\d+) : .*size=(\d+)", script, re.MULTILINE):
+        for number, size, kind in re.findall(r"^(\d+) : .*size=(\d+), type=(\w+)", script, re.MULTILINE):
             disk.parts[int(number)] = int(size)
+            if kind == "ef":
+                disk.esps.add(int(number))
 
     def _wipe(self, what: str) -> None:
         disk = self._own(what)
@@ -273,6 +307,18 @@ class SimMachine:
             disk.parts, disk.holds, disk.signature = {}, {}, None
         else:
             disk.holds.pop(_number(what), None)
+
+    def _fat(self, part: str) -> tuple[str, str] | None:
+        return self.disks[_disk(part)].fats.get(_number(part))
+
+    def _write_fat(self, part: str, fat: tuple[str, str]) -> None:
+        if part in self.mounts:
+            raise Harm(f"{part} is mounted")
+        disk = self._own(part)
+        if _number(part) not in disk.esps:
+            raise Harm(f"{part} is no EFI system partition")
+        disk.fats[_number(part)] = fat
+        disk.holds[_number(part)] = "vfat"
 
     def _own(self, name: str) -> SimDisk:
         """The disk that may be written to: anything else is harm."""
@@ -304,3 +350,14 @@ def two_disks() -> SimMachine:
         swaps={"sda3", "sdb3"},
         may_write={"NEW-A"},
     )
+
+
+def two_disks_with_esps() -> SimMachine:
+    """The same with an EFI system partition on each, called by its own volume id; that of sda is mounted."""
+    machine = two_disks()
+    for name, volume in (("sda", "C0DE000A"), ("sdb", "C0DE000B")):
+        disk = machine.disks[name]
+        disk.parts[4], disk.holds[4], disk.fats[4] = 30_000, "vfat", (volume, "a loader")
+        disk.esps.add(4)
+    machine.mounts["sda4"] = "/boot/efi"
+    return machine

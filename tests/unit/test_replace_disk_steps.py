@@ -12,7 +12,7 @@ from vme.actions.replace_disk import carry_out as carrying
 from vme.actions.replace_disk import exchange, rebuild
 from vme.actions.replace_disk import plan as planning
 from vme.actions.replace_disk.carry_out import Manner, carry_out
-from vme.actions.replace_disk.job import Job, open_jobs
+from vme.actions.replace_disk.job import Esp, Job, open_jobs
 from vme.actions.replace_disk.plan import Plan, check
 from vme.actions.replace_disk.report import dry_run
 from vme.actions.replace_disk.seen import Seen
@@ -401,6 +401,7 @@ def test_an_array_that_is_gone_is_no_success(machine: SimMachine) -> None:
 _PLACE = "HD(1,GPT,AAAAAAAA-0000-0000-0000-000000000001,0x800,0x100000)"
 EFI_ENTRIES = {
     "efibootmgr 17": f"Boot0001* debian\t{_PLACE}/File(\\EFI\\debian\\shimx64.efi)\n",
+    "capitals": f"Boot0001* UEFI OS\t{_PLACE}/File(\\EFI\\BOOT\\BOOTX64.EFI)\n",
     "efibootmgr 18": f"Boot0001* debian\t{_PLACE}/\\EFI\\debian\\shimx64.efi\n      dp: 04 01 2a 00\n",
 }
 
@@ -418,13 +419,17 @@ def test_an_entry_for_the_firmware_where_it_has_one_of_the_old_disk(version: str
     assert detail is not None
     machine = Machine(ST2, new, (), frozenset(), {}, {})
     seen = Seen(machine, (detail,), None, new[0], table, efi_entries=EFI_ENTRIES[version])
-    job = Job("st2", "sda", "now", None, (), esps=(1,))
+    job = Job("st2", "sda", "now", None, (), esps=(Esp(1, "C0DE0E5A", None, None),))
     (boot,) = (step for step in STEPS if step.name == "boot")
+    loader = r"\EFI\BOOT\BOOTX64.EFI" if version == "capitals" else r"\EFI\debian\shimx64.efi"
     assert [str(one) for one in boot.actions(job, seen)] == [
         "sync",
         "dd if=/dev/sdb1 of=/dev/sda1 bs=1M conv=fsync status=none",
-        "efibootmgr --create --disk /dev/sda --part 1 --label sda-1 --loader '\\EFI\\debian\\shimx64.efi'",
+        "udevadm settle --timeout=10",
+        f"efibootmgr --create --disk /dev/sda --part 1 --label sda-1 --loader '{loader}'",
     ]
+    in_an_array = boot.actions(replaced(job, esps=()), seen)
+    assert [one.verb for one in in_an_array] == ["boot-entry"]
     there = replaced(seen, efi_entries=EFI_ENTRIES[version] + f"Boot0002* x\tHD(1,GPT,{uuid.lower()},0x800,0x1)\n")
     assert not any(one.verb == "boot-entry" for one in boot.actions(job, there))
 

@@ -128,7 +128,8 @@ FIELD_SAMPLES = {
     "number": ["1"],
     "uuid": ["c7a5fdbd-cdaf-9455-926a-d65c16db1809"],
     "mountpoint": ["/efi", "/boot/efi"],
-    "loader": [r"\EFI\debian\grubx64.efi"],
+    "loader": [r"\EFI\debian\grubx64.efi", r"\EFI\BOOT\BOOTX64.EFI", r"\efi\systemd\systemd-bootx64.efi"],
+    "volume": ["C0DE0E5A"],
 }
 # What may stand in no field: other disks and mappings, other directories, options, more words, what a shell minds.
 FOREIGN_VALUES = [

@@ -33,6 +33,7 @@ QUESTIONS = [
 VALUES = {
     "mountpoint": "/boot/efi",
     "loader": r"\EFI\debian\shimx64.efi",
+    "volume": "C0DE0E5A",
     "uuid": "c7a5fdbd-cdaf-9455-926a-d65c16db1809",
     "number": "1",
     "host": "host3",

@@ -211,7 +211,8 @@ FIELDS = {
     "number": "[0-9]{1,3}",
     "uuid": "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
     "mountpoint": "/efi|/boot/efi",
-    "loader": r"\\EFI\\[A-Za-z0-9]{1,32}\\[A-Za-z0-9]{1,32}\.efi",
+    "loader": r"\\[Ee][Ff][Ii]\\[A-Za-z0-9_-]{1,32}\\[A-Za-z0-9_-]{1,32}\.[Ee][Ff][Ii]",
+    "volume": "[0-9A-F]{8}",
 }
 # A verb's name, and the command as it is sent: as shlex.join() writes it.
 _COLUMNS = (
@@ -230,7 +231,8 @@ array           mdadm --detail /dev/{array}
 table           sfdisk --dump /dev/{disk}
 signatures      wipefs --parsable /dev/{member}
 boot-sector     head --bytes=512 /dev/{disk}
-same            cmp --silent /dev/{source} /dev/{part}
+same            cmp --silent --ignore-initial=32768 /dev/{source} /dev/{part}
+can-set-volume  fatlabel --help
 efi             efibootmgr --verbose
 """
 _DISK_ACTIONS = r"""
@@ -257,6 +259,7 @@ mount           mount /dev/{part} {mountpoint}
 sync            sync
 boot-bios       grub-install --target=i386-pc /dev/{disk}
 copy-esp        dd if=/dev/{source} of=/dev/{part} bs=1M conv=fsync status=none
+set-volume      fatlabel --volume-id /dev/{part} {volume}
 boot-entry      efibootmgr --create --disk /dev/{disk} --part {number} --label {disk}-{number} --loader '{loader}'
 """
 # What is written into the kernel's files, whatever the client says.

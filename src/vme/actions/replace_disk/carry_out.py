@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from vme.actions.replace_disk import job as journal
+from vme.actions.replace_disk.efi import left_to_do
 from vme.actions.replace_disk.exchange import wait_for_new_disk
 from vme.actions.replace_disk.job import Job
 from vme.actions.replace_disk.objections import standing
@@ -21,8 +22,9 @@ from vme.records import dataclass, replace
 # A member that was failed just now is busy for a moment, and udev needs one to see a new partition.
 _PATIENCE_S = 15.0
 _PAUSE_S = 0.5
-# If one of these fails, what is due is derived anew. Detached members are a race with udev, which removes them as well.
-_TRIED_AGAIN = ("remove", "fail-detached", "remove-detached", "write-table")
+# If one of these fails, what is due is derived anew. Detached members are a race with udev, which removes them as well;
+# mounting is one with systemd, which may mount what fstab has as soon as it is there.
+_TRIED_AGAIN = ("remove", "fail-detached", "remove-detached", "write-table", "mount")
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ def _go_on(session: Session, job: Job, manner: Manner, *, resumed: bool) -> str:
         manner.say(f"{step.name}: done")
     report = journal.finish(job, report_of(job, seen, journal.log_of(job)))
     manner.say(f"report: {report}")
+    for line in left_to_do(job, seen):
+        manner.say(f"left to do: {line}")
     return f"{job.subject}: replaced; every array is clean"
 
 

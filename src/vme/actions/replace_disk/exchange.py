@@ -10,7 +10,7 @@ from vme.actions.replace_disk.objections import standing
 from vme.actions.replace_disk.seen import Seen, signatures_of
 from vme.errors import Failed, Refused
 from vme.node.md.block_devices import Disk, disk_by_identity
-from vme.node.md.machine import Machine, Session, ask_machine
+from vme.node.md.machine import SLOW_S, Machine, Session, ask_machine
 from vme.node.md.verbs import action
 
 _POLL_S = 2.0
@@ -54,7 +54,7 @@ def wait_for_new_disk(
             first_seen_s = None
         elif first_seen_s is None:
             first_seen_s = time.monotonic()
-            session.run(action("settle"), timeout_s=15)  # what it is, and where, is for udev to find out
+            session.run(action("settle"), timeout_s=SLOW_S)  # what it is, and where, is for udev to find out
             continue
         else:
             settled = all(disk.identity for disk in found) or time.monotonic() - first_seen_s > _SETTLE_S
@@ -108,4 +108,4 @@ def rescan(session: Session) -> None:
     hosts = session.ask("scsi-hosts").output.split()
     for one in [action("rescan-scsi", host=host) for host in hosts] + [action("rescan-pci")]:
         session.run(one)
-    session.run(action("settle"), timeout_s=15)
+    session.run(action("settle"), timeout_s=SLOW_S)

@@ -56,6 +56,16 @@ class Swap:
 
 
 @dataclass(frozen=True)
+class Esp:
+    """An EFI system partition on the disk itself, in no array. `volume`: the id that the new one's FAT is to have."""
+
+    partition: int
+    volume: str
+    label: str | None
+    mountpoint: str | None
+
+
+@dataclass(frozen=True)
 class Job:
     """A replacement. `old` is None where the disk was gone before; `new` is the identity of the disk that was accepted.
 
@@ -69,8 +79,7 @@ class Job:
     old: OldDisk | None
     members: tuple[JobMember, ...]
     swaps: tuple[Swap, ...] = ()
-    esps: tuple[int, ...] = ()
-    esp_mount: str | None = None
+    esps: tuple[Esp, ...] = ()
     bios_boot: bool = False
     table: str = ""
     table_from: str = ""
@@ -186,7 +195,7 @@ def _from_json(data: dict[str, Any]) -> Job:
         old=OldDisk(**(old | {"places": tuple(old["places"])})) if old else None,
         members=tuple(JobMember(**member) for member in data["members"]),
         swaps=tuple(Swap(**swap) for swap in data["swaps"]),
-        esps=tuple(data["esps"]),
+        esps=tuple(Esp(**esp) for esp in data["esps"]),
         known=tuple(data["known"]),
         forced=tuple(data["forced"]),
     )

@@ -4,10 +4,19 @@ import re
 import time
 from collections.abc import Sequence
 
+from vme.actions.replace_disk.efi import esps_like, esps_of, may_stay_mounted
 from vme.actions.replace_disk.job import Job, JobMember, OldDisk, Swap, open_jobs
 from vme.actions.replace_disk.newcomer import objections_to
 from vme.actions.replace_disk.objections import Objection, refuse
-from vme.actions.replace_disk.seen import BOOT_LOADER, Seen, esp_sources, has_boot_loader, look, signatures_of
+from vme.actions.replace_disk.seen import (
+    BOOT_LOADER,
+    Seen,
+    can_set_volume,
+    esp_sources,
+    has_boot_loader,
+    look,
+    signatures_of,
+)
 from vme.actions.replace_disk.steps import STEPS, next_step
 from vme.config import Config, Node
 from vme.errors import NotFound, Refused
@@ -21,10 +30,8 @@ from vme.process import TookTooLong
 from vme.records import dataclass, replace
 from vme.ssh import role_on
 
-ESP_TYPES = ("c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "0xef")
 # Partitions that hold nothing to lose: GRUB's own place on GPT, and MBR's containers of other partitions.
 _EMPTY_TYPES = ("21686148-6449-6e6f-744e-656564454649", "0x5", "0xf", "0x85")
-_ESP_MOUNTS = ("/boot/efi", "/efi")
 # The roles of vme_ssh_wrapper that admit all commands of verbs.STORAGE.
 _ROLES = ("storage", "operate", "admin")
 
@@ -133,7 +140,8 @@ def _take_out(config: Config, session: Session, seen: Seen, disk: Disk, forced: 
         raise Refused(f"{disk.name} on {session.node.name}", ["disks of this kind are not replaced by this tool"])
     if disk.identity is None:
         objections.append(Objection("tells neither a serial number nor a WWN, so it can't be known again"))
-    seen = replace(seen, old=disk)
+    esps = esps_of(disk, members)
+    seen = replace(seen, old=disk, can_set_volume=bool(esps) and can_set_volume(session))
     dump = _read_if_it_can_be(session, "table", disk)
     old_table = parse_dump(dump)
     peer = _peer(seen, members)
@@ -151,8 +159,7 @@ def _take_out(config: Config, session: Session, seen: Seen, disk: Disk, forced: 
         old=_old_disk(config, seen, disk),
         members=members,
         swaps=_swaps(seen, disk),
-        esps=tuple(part.number for part in disk.partitions if part.number and _is_esp(part)),
-        esp_mount=next((p.mountpoint for p in disk.partitions if _is_esp(p) and p.mountpoint in _ESP_MOUNTS), None),
+        esps=esps,
         bios_boot=BOOT_LOADER in _read_if_it_can_be(session, "boot-sector", disk)
         or (old_table is None and peer is not None and has_boot_loader(session, peer)),
         table=peer_dump if from_peer else (dump if old_table else ""),
@@ -200,10 +207,6 @@ def _peer(seen: Seen, members: Sequence[JobMember]) -> Disk | None:
     return next((d for d in seen.healthy_disks() if members and all(serves(d, member) for member in members)), None)
 
 
-def _is_esp(block: Block) -> bool:
-    return (block.part_type or "").lower() in ESP_TYPES
-
-
 def _swaps(seen: Seen, disk: Disk) -> tuple[Swap, ...]:
     return tuple(
         Swap(part.number, part.uuid, part.name in seen.machine.swaps)
@@ -219,7 +222,7 @@ def _of_other_uses(seen: Seen, disk: Disk) -> list[Objection]:
     for block in (disk.block, *disk.partitions):
         if block.name in members or (block.part_type or "").lower() in _EMPTY_TYPES:
             continue
-        if _is_esp(block) and (block.mountpoint is None or block.mountpoint in _ESP_MOUNTS):
+        if may_stay_mounted(block):
             continue
         above = [child for child in block.children if child.kind != "part"]
         if block.mountpoint not in (None, "[SWAP]"):
@@ -237,7 +240,7 @@ def _of_boot(session: Session, job: Job, seen: Seen) -> list[Objection]:
     others = seen.healthy_disks()
     if job.bios_boot and not any(has_boot_loader(session, disk) for disk in others):
         objections.append(Objection("it alone has a boot loader: the machine would not boot while it is out", "boot"))
-    missing = set(job.esps) - set(esp_sources(job, seen))
+    missing = {esp.partition for esp in job.esps} - set(esp_sources(job, seen))
     if missing:
         parts = ", ".join(seen.old.part(number) for number in sorted(missing)) if seen.old else ""
         objections.append(Objection(f"no healthy disk has an EFI system partition like {parts}", "boot"))
@@ -275,7 +278,7 @@ def _take_in(session: Session, seen: Seen, disk: Disk, forced: tuple[str, ...]) 
         started=_blank(session.node, disk.name).started,
         old=None,
         members=members,
-        esps=tuple(part.number for part in peer.partitions if part.number and _is_esp(part)),
+        esps=esps_like(peer, members),
         bios_boot=has_boot_loader(session, peer),
         table=dump if parse_dump(dump) else "",
         table_from=f"{peer.name} (serial {peer.identity})",
@@ -333,5 +336,11 @@ def _notes(job: Job, seen: Seen) -> list[str]:
     if job.bios_boot:
         lines.append("the boot loader (BIOS) is installed on the new disk")
     if job.esps:
-        lines.append("the EFI system partition is copied from a healthy disk")
+        lines.append(f"the EFI system partition is copied from a healthy disk, and {_of_volume(job, seen)}")
     return lines + [f"overridden: {code}" for code in job.forced]
+
+
+def _of_volume(job: Job, seen: Seen) -> str:
+    if seen.can_set_volume:
+        return f"gets the volume id {', '.join(esp.volume for esp in job.esps)}"
+    return "keeps that one's volume id: there is no fatlabel (dosfstools 4.2)"

@@ -1,5 +1,6 @@
 """The report of a finished replacement, and the dry run of one that has not begun. Pure."""
 
+from vme.actions.replace_disk.efi import left_to_do
 from vme.actions.replace_disk.job import Job, directory_of
 from vme.actions.replace_disk.plan import Plan
 from vme.actions.replace_disk.seen import Seen
@@ -31,6 +32,7 @@ def report_of(job: Job, seen: Seen, log: str) -> str:
         if detail.uuid in ours:
             members = ", ".join(f"{m.name} ({' '.join(sorted(m.state))})" for m in detail.members if m.name)
             lines.append(f"{detail.name} {detail.level} {detail.uuid}: {', '.join(sorted(detail.state))}; {members}")
+    lines += [f"left to do: {line}" for line in left_to_do(job, seen)]
     return "\n".join([*lines, "", "log:", log])
 
 
@@ -71,6 +73,6 @@ def _exchanged(job: Job, seen: Seen) -> tuple[Job, Seen]:
     details = tuple(
         replace(detail, members=tuple(m for m in detail.members if m.name not in gone)) for detail in seen.details
     )
-    swaps = seen.machine.swaps - gone
-    machine = replace(seen.machine, swaps=swaps)
+    disks = tuple(disk for disk in seen.machine.disks if disk != seen.old)
+    machine = replace(seen.machine, disks=disks, swaps=seen.machine.swaps - gone)
     return replace(job, new=_NEW), replace(seen, machine=machine, details=details, old=None, new=new)

@@ -4,7 +4,7 @@ from vme.actions.replace_disk.job import Job
 from vme.node.md.block_devices import Disk, disk_by_identity
 from vme.node.md.machine import Machine, Session, ask_details, ask_machine
 from vme.node.md.mdadm import Detail
-from vme.node.md.partition_table import Table, parse_dump
+from vme.node.md.partition_table import Table, has_esp, parse_dump
 from vme.node.md.verbs import action
 from vme.process import Result
 from vme.records import dataclass, replace
@@ -16,8 +16,9 @@ BOOT_LOADER = "GRUB"
 class Seen:
     """The machine now. What concerns the new disk is empty as long as there is none.
 
-    `esps_done` are the partitions of the new disk that are byte for byte a healthy disk's EFI system partition;
-    `efi_entries` is what efibootmgr says, None on a machine that did not start by EFI.
+    `esps_done` are the partitions of the new disk that are copies of a healthy disk's EFI system partition;
+    `efi_entries` is what efibootmgr says, None on a machine that did not start by EFI; `can_set_volume`: whether it has
+    a fatlabel that sets a FAT's volume id.
     """
 
     machine: Machine
@@ -29,6 +30,7 @@ class Seen:
     new_boots: bool = False
     esps_done: frozenset[int] = frozenset()
     efi_entries: str | None = None
+    can_set_volume: bool = False
 
     def array(self, uuid: str) -> Detail | None:
         """The array of that UUID, whatever it is called now."""
@@ -50,14 +52,14 @@ def look(session: Session, job: Job) -> Seen:
     details = ask_details(session, [array.name for array in machine.arrays])
     new = disk_by_identity(machine.disks, job.new)
     old = None if job.old is None or job.new == job.old.identity else disk_by_identity(machine.disks, job.old.identity)
-    seen = Seen(machine, details, old, new)
+    seen = Seen(machine, details, old, new, can_set_volume=bool(job.esps) and can_set_volume(session))
     if new is None:
         return seen
     questions = [
         action("table", disk=new.name),
         action("signatures", member=new.name),
         action("boot-sector", disk=new.name),
-        *([action("efi")] if job.esps else []),
+        *([action("efi")] if has_esp(job.table) else []),
     ]
     table, signatures, sector, *efi = session.ask_all(questions)
     return replace(
@@ -84,20 +86,31 @@ def has_boot_loader(session: Session, disk: Disk) -> bool:
     return BOOT_LOADER in session.ask("boot-sector", disk=disk.name).output
 
 
+def can_set_volume(session: Session) -> bool:
+    """Whether the machine has a fatlabel that sets a FAT's volume id: that of dosfstools 4.2 and later."""
+    return "--volume-id" in session.ask("can-set-volume").output
+
+
 def esp_sources(job: Job, seen: Seen) -> dict[int, str]:
     """Partition number -> a healthy disk's EFI system partition of that number, to copy from."""
     return {
-        number: disk.part(number)
-        for number in job.esps
+        esp.partition: disk.part(esp.partition)
+        for esp in job.esps
         for disk in seen.healthy_disks()
-        if any(block.name == disk.part(number) and block.fstype == "vfat" for block in disk.partitions)
+        if any(block.name == disk.part(esp.partition) and block.fstype == "vfat" for block in disk.partitions)
     }
 
 
 def _esps_done(session: Session, job: Job, seen: Seen, new: Disk) -> frozenset[int]:
-    have = {block.name for block in new.partitions}
-    return frozenset(
-        number
-        for number, source in esp_sources(job, seen).items()
-        if new.part(number) in have and session.ask("same", source=source, part=new.part(number)).status == 0
-    )
+    """Those that were copied. One that is mounted in its place was: what was written there since makes it differ."""
+    parts = {block.name: block for block in new.partitions}
+    sources = esp_sources(job, seen)
+    done = set()
+    for esp in job.esps:
+        part = parts.get(new.part(esp.partition))
+        if part is None or part.fstype != "vfat" or esp.partition not in sources:
+            continue
+        in_place = part.mountpoint is not None and part.mountpoint == esp.mountpoint
+        if in_place or session.ask("same", source=sources[esp.partition], part=part.name).status == 0:
+            done.add(esp.partition)
+    return frozenset(done)

@@ -9,17 +9,17 @@ Invariants, whatever is interrupted where, and however often it is begun again:
 4. A step that is done is not done again: `pending` of a step is false as soon as its effect shows.
 """
 
-import re
 from collections.abc import Callable
 
+from vme.actions.replace_disk import efi
 from vme.actions.replace_disk.job import Job, JobMember
 from vme.actions.replace_disk.objections import Objection
-from vme.actions.replace_disk.seen import Seen, esp_sources
+from vme.actions.replace_disk.seen import Seen
 from vme.node.md.block_devices import Disk
 from vme.node.md.machine import mounted
 from vme.node.md.mdadm import Detail, why_it_dies
 from vme.node.md.partition_table import parse_dump, script_for
-from vme.node.md.verbs import PATTERNS, Action, action
+from vme.node.md.verbs import Action, action
 from vme.records import dataclass
 
 
@@ -112,8 +112,7 @@ def _release(job: Job, seen: Seen) -> list[Action]:
         return []
     blocks = list(seen.old.block.all())
     actions = [action("swap-off", part=block.name) for block in blocks if block.name in seen.machine.swaps]
-    mounts = [block for block in blocks if block.mountpoint is not None and block.mountpoint == job.esp_mount]
-    return actions + [action("unmount", part=block.name) for block in mounts]
+    return actions + efi.unmount(job, seen.old)
 
 
 def _delete_pending(job: Job, seen: Seen) -> bool:
@@ -228,7 +227,7 @@ def _add(job: Job, seen: Seen) -> list[Action]:
 
 
 def _boot_pending(job: Job, seen: Seen) -> bool:
-    return seen.new is not None and bool(_boot(job, seen))
+    return seen.new is not None and bool(_boot(job, seen) or efi.in_the_way(job, seen))
 
 
 def _boot(job: Job, seen: Seen) -> list[Action]:
@@ -237,35 +236,7 @@ def _boot(job: Job, seen: Seen) -> list[Action]:
     if new is None:
         return []
     actions = [action("boot-bios", disk=new.name)] if job.bios_boot and not seen.new_boots else []
-    sources = esp_sources(job, seen)
-    for number in sorted(set(sources) - seen.esps_done):
-        actions += [action("sync"), action("copy-esp", source=sources[number], part=new.part(number))]
-    actions += _boot_entries(job, seen, new, sources) + _remount(job, seen, new) + _swaps(job, seen, new)
-    return actions
-
-
-def _boot_entries(job: Job, seen: Seen, new: Disk, sources: dict[int, str]) -> list[Action]:
-    """An entry for the new disk wherever the machine has one for the old table's ESP that we copy."""
-    if seen.efi_entries is None or seen.new_table is None:
-        return []
-    actions = []
-    for number in sorted(sources):
-        partition = seen.new_table.partition(number)
-        loader = re.search(rf"HD\(\d+,GPT,.*?\)/(?:File\()?({PATTERNS['loader']})", seen.efi_entries, re.IGNORECASE)
-        if partition is None or partition.uuid is None or loader is None:
-            continue
-        if partition.uuid.lower() not in seen.efi_entries.lower():
-            actions.append(action("boot-entry", disk=new.name, number=str(number), loader=loader[1]))
-    return actions
-
-
-def _remount(job: Job, seen: Seen, new: Disk) -> list[Action]:
-    """The EFI system partition back where it was mounted, once there is one to mount."""
-    somewhere = {block.mountpoint for disk in seen.machine.disks for block in disk.block.all()}
-    ready = [new.part(number) for number in job.esps if number in seen.esps_done]
-    if job.esp_mount is None or job.esp_mount in somewhere or not ready:
-        return []
-    return [action("mount", part=ready[0], mountpoint=job.esp_mount)]
+    return actions + efi.install(job, seen, new) + _swaps(job, seen, new)
 
 
 def _swaps(job: Job, seen: Seen, new: Disk) -> list[Action]:
@@ -306,6 +277,6 @@ STEPS = (
     Step("exchange", "wait for the exchange of the disk", _exchange_pending, _nothing, _no_actions),
     Step("partition", "copy the partition table to the new disk", _table_pending, _against_table, _write_table),
     Step("add", "add its partitions to their arrays", _add_pending, _against_adding, _add),
-    Step("boot", "boot loader, EFI partition and swap", _boot_pending, _nothing, _boot),
+    Step("boot", "boot loader, EFI partition and swap", _boot_pending, efi.in_the_way, _boot),
     Step("rebuild", "watch the rebuild", _rebuild_pending, _nothing, _no_actions),
 )

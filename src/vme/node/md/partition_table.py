@@ -8,6 +8,8 @@ import re
 
 from vme.records import dataclass
 
+# The EFI system partition's type, as GPT has it; as lsblk writes it of MBR, and sfdisk.
+_ESP_TYPES = ("c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "0xef", "ef")
 _PARTITION = re.compile(r"/dev/(?P<name>\S+)\s*:\s*(?P<fields>.*)")
 _FIELD = re.compile(r'(?P<key>[a-z-]+)(?:\s*=\s*(?P<value>"[^"]*"|[^,\s]+))?')
 # What belongs to one disk and must not be had twice; the partitions' own uuid goes with these.
@@ -104,3 +106,14 @@ def script_for(table: Table) -> str:
         words += ["bootable"] if partition.bootable else []
         lines.append(f"{partition.number} : {', '.join(words)}")
     return "\n".join(lines) + "\n"
+
+
+def is_esp(part_type: str | None) -> bool:
+    """Whether this is an EFI system partition's type."""
+    return (part_type or "").lower() in _ESP_TYPES
+
+
+def has_esp(dump: str) -> bool:
+    """Whether a dumped table has an EFI system partition."""
+    table = parse_dump(dump)
+    return table is not None and any(is_esp(partition.type) for partition in table.partitions)

@@ -31,7 +31,8 @@ PATTERNS = {
     "number": r"[0-9]{1,3}",
     "uuid": r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
     "mountpoint": r"/efi|/boot/efi",
-    "loader": r"\\EFI\\[A-Za-z0-9]{1,32}\\[A-Za-z0-9]{1,32}\.efi",
+    "loader": r"\\[Ee][Ff][Ii]\\[A-Za-z0-9_-]{1,32}\\[A-Za-z0-9_-]{1,32}\.[Ee][Ff][Ii]",
+    "volume": r"[0-9A-F]{8}",
 }
 
 # name -> argv template
@@ -51,7 +52,9 @@ READ: dict[str, tuple[str, ...]] = {
     "table": ("sfdisk", "--dump", "/dev/{disk}"),
     "signatures": ("wipefs", "--parsable", "/dev/{member}"),
     "boot-sector": ("head", "--bytes=512", "/dev/{disk}"),
-    "same": ("cmp", "--silent", "/dev/{source}", "/dev/{part}"),
+    # The id of a FAT is in its boot sector, and in the copy of that in its seventh sector, be each of 4096 bytes.
+    "same": ("cmp", "--silent", "--ignore-initial=32768", "/dev/{source}", "/dev/{part}"),
+    "can-set-volume": ("fatlabel", "--help"),
     "efi": ("efibootmgr", "--verbose"),
 }
 STORAGE: dict[str, tuple[str, ...]] = {
@@ -78,6 +81,7 @@ STORAGE: dict[str, tuple[str, ...]] = {
     "sync": ("sync",),
     "boot-bios": ("grub-install", "--target=i386-pc", "/dev/{disk}"),
     "copy-esp": ("dd", "if=/dev/{source}", "of=/dev/{part}", "bs=1M", "conv=fsync", "status=none"),
+    "set-volume": ("fatlabel", "--volume-id", "/dev/{part}", "{volume}"),
     "boot-entry": (
         *("efibootmgr", "--create", "--disk", "/dev/{disk}", "--part", "{number}"),
         *("--label", "{disk}-{number}", "--loader", "{loader}"),
