@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vme.config import Node
 from vme.hypervisor.connection import Hypervisor
-from vme.hypervisor.late import libvirt, once
+from vme.hypervisor.late import libvirt
 from vme.hypervisor.translation import translated
 from vme.names import shown
 from vme.records import dataclass
@@ -119,15 +119,17 @@ def guests_on(hypervisor: Hypervisor) -> tuple[Guest, ...]:
 
 def guests_told(hypervisor: Hypervisor, told: "Iterable[Told]") -> tuple[Guest, ...]:
     """The same of a node that has told its guests over the wire (hypervisor.wire)."""
+    found: dict[str, libvirt.virDomain] = {}
+
+    def look_up(uuid: str) -> "libvirt.virDomain":
+        if uuid not in found:
+            with translated(hypervisor.node.name):
+                found[uuid] = hypervisor.libvirt.lookupByUUIDString(uuid)
+        return found[uuid]
+
     return tuple(
-        _described(hypervisor, name, uuid, state, reason, once(partial(_looked_up, hypervisor, uuid)))
-        for name, uuid, state, reason in told
+        _described(hypervisor, name, uuid, state, reason, partial(look_up, uuid)) for name, uuid, state, reason in told
     )
-
-
-def _looked_up(hypervisor: Hypervisor, uuid: str) -> "libvirt.virDomain":
-    with translated(hypervisor.node.name):
-        return hypervisor.libvirt.lookupByUUIDString(uuid)
 
 
 def sizes_on(hypervisor: Hypervisor) -> dict[str, GuestSize]:

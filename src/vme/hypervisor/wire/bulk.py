@@ -67,16 +67,16 @@ def _guest(reader: Reader) -> Told:
     name = _text(reader)
     digits = reader.opaque(16).hex()
     reader.signed()  # its number, while it runs
-    values = dict(_value(reader) for _ in range(reader.count(_MOST_VALUES)))
+    numbers = dict([_value(reader) for _ in range(reader.count(_MOST_VALUES))])
     uuid = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-    if "state.state" not in values:
+    if b"state.state" not in numbers:
         raise Unusual("a guest without a state")
-    return name, uuid, values["state.state"], values.get("state.reason", 0)
+    return name, uuid, numbers[b"state.state"], numbers.get(b"state.reason", 0)
 
 
-def _value(reader: Reader) -> tuple[str, int]:
+def _value(reader: Reader) -> tuple[bytes, int]:
     """A typed parameter: its name, and its number if it is an int."""
-    name, kind = _text(reader), reader.signed()
+    name, kind = reader.string(_LONGEST_STRING), reader.signed()
     if kind == _INT:
         return name, reader.signed()
     if kind == _STRING:
@@ -85,7 +85,7 @@ def _value(reader: Reader) -> tuple[str, int]:
         reader.opaque(_SIZES[kind])
     else:
         raise Unusual(f"a value of kind {kind}")
-    return f"other than an int: {name}", 0
+    return b"other than an int", 0
 
 
 def _text(reader: Reader) -> str:

@@ -51,14 +51,13 @@ class Reader:
 
     def opaque(self, length: int) -> bytes:
         """So many bytes, and the zeros that fill them up to whole words."""
-        end = self._at + length
-        value, filling = self._data[self._at : end], self._data[end : end + -length % 4]
-        if len(value) < length or len(filling) < -length % 4:
+        start, end = self._at, self._at + length
+        self._at = end + -length % 4
+        if self._at > len(self._data):
             raise Unusual(_TOO_SHORT)
-        if any(filling):
+        if any(self._data[end : self._at]):
             raise Unusual("a string is not filled up with zeros")
-        self._at = end + len(filling)
-        return value
+        return self._data[start:end]
 
     def string(self, at_most: int) -> bytes:
         return self.opaque(self.count(at_most))
