@@ -16,7 +16,7 @@ ODD = "<domain type='qemu'><name>gäst 1</name><memory>65536</memory><os><type>h
 
 
 def loads_libvirt(vme: Vme, *words: str) -> bool:
-    return vme.on("mgmt", "sh", "-c", LOADED % " ".join(words)).strip() != "0"
+    return vme.tool("sh", "-c", LOADED % " ".join(words)).stdout.strip() != "0"
 
 
 def listed(vme: Vme) -> dict[str, str]:
@@ -67,7 +67,7 @@ def test_the_library_asks_where_the_wire_has_no_plain_answer(vme: Vme) -> None:
     """The note of what worked last time is wrong: that socket leads nowhere."""
     vme.create("web1", "kvm03")
     vme.tool("list_guests")
-    vme.on("mgmt", "sh", "-c", "for f in $XDG_RUNTIME_DIR/vme/kvm03*.libvirtd; do echo virtqemud > ${f%.*}.way; done")
+    vme.tool("sh", "-c", "for f in $XDG_RUNTIME_DIR/vme/kvm03*.libvirtd; do echo virtqemud > ${f%.*}.way; done")
     assert [guest["name"] for guest in vme.json("list_guests")] == ["web1"]
     assert not loads_libvirt(vme, "list", "kvm03")
 
