@@ -121,14 +121,15 @@ def guests_told(hypervisor: Hypervisor, told: "Iterable[Told]") -> tuple[Guest, 
     """The same of a node that has told its guests over the wire (hypervisor.wire)."""
     found: dict[str, libvirt.virDomain] = {}
 
-    def look_up(uuid: str) -> "libvirt.virDomain":
+    def look_up(name: str, uuid: str) -> "libvirt.virDomain":
         if uuid not in found:
-            with translated(hypervisor.node.name):
+            with translated(f"{shown(name)} on {hypervisor.node.name}"):
                 found[uuid] = hypervisor.libvirt.lookupByUUIDString(uuid)
         return found[uuid]
 
     return tuple(
-        _described(hypervisor, name, uuid, state, reason, partial(look_up, uuid)) for name, uuid, state, reason in told
+        _described(hypervisor, name, uuid, state, reason, partial(look_up, name, uuid))
+        for name, uuid, state, reason in told
     )
 
 
