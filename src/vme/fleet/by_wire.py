@@ -101,15 +101,15 @@ def listings(
             try:
                 told = channel.hear()
             except Unusual:
-                ready.unregister(number)
-                del channels[number]
-                yield node, None
-                continue
-            if told is not None:
-                ready.unregister(number)
-                del channels[number]
+                listing = None
+            else:
+                if told is None:
+                    continue
                 hypervisor = connect_later(node, config.ssh, timeout_s=timeout_s)
-                yield node, Listing(hypervisor, guests_told(hypervisor, told))
+                listing = Listing(hypervisor, guests_told(hypervisor, told))
+            ready.unregister(number)
+            del channels[number]
+            yield node, listing
 
 
 def _begun(config: Config, node: Node) -> Channel | None:
