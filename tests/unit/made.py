@@ -10,18 +10,21 @@ from vme.hypervisor.guest import Guest
 
 EAST = tuple(Node(name, "east") for name in ("kvm01", "kvm02", "kvm03"))
 WEST = (Node("kvm04", "west"),)
-NO_DOMAIN: Any = None
 NODES = {node.name: node for node in (*EAST, *WEST)}
 
 
+def nothing_behind() -> Any:
+    """Where libvirt's handles would be."""
+
+
 def hypervisor(node: str = "kvm01") -> Hypervisor:
-    return Hypervisor(NODES[node], NO_DOMAIN, "test:///", SshConfig())
+    return Hypervisor(NODES[node], nothing_behind, SshConfig())
 
 
 def guest(name: str = "web1", state: str = "running", node: str = "kvm01", **more: Any) -> Guest:
     """A guest as a node would tell of it; its UUID follows its name unless it is given."""
     uuid = more.get("uuid", f"uuid-of-{name}")
-    return Guest(name, uuid, state, more.get("reason", "unknown"), hypervisor(node), more.get("domain", NO_DOMAIN))
+    return Guest(name, uuid, state, more.get("reason", "unknown"), hypervisor(node), nothing_behind)
 
 
 def store(tmp_path: Path, name: str = "virt-store", zone: str = "east", *, shared: bool = True) -> Store:

@@ -84,7 +84,7 @@ def test_a_bug_is_raised_not_taken_for_a_silence(tmp_path: Path) -> None:
 
 def test_no_node_falls_between_answers_and_silences() -> None:
     """A node that speaks in the very moment of the deadline: it is looked at once, so it is one or the other."""
-    asked = everywhere._Asked[str](EAST[0])
+    asked = everywhere.Asked[str](EAST[0])
 
     class SpeaksWhenLookedAt(list[str]):
         def __iter__(self) -> Iterator[str]:

@@ -24,8 +24,10 @@ def test_a_tool_imports_nothing_dear(module: str) -> None:
     assert not imported(READING.format(module)) & {*DEAR}
 
 
-def test_a_listing_over_warm_connections_does_without_sockets_of_its_own() -> None:
-    assert "socket" not in imported(READING.format("list_guests"))
+@pytest.mark.parametrize("module", ["list_guests", "lifecycle"])
+def test_what_asks_for_guests_needs_neither_libvirt_nor_the_module_around_sockets(module: str) -> None:
+    """Over warm connections; who acts loads libvirt while the nodes are being asked."""
+    assert not imported(READING.format(module)) & {"libvirt", "socket"}
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--complete", "nodes"]])

@@ -24,7 +24,7 @@ def look(
     silences: tuple[Silence, ...] = (),
 ) -> Located:
     answers = tuple(Answer(node, tuple(g for g in there if g.node == node), True) for node in NODES.values())
-    monkeypatch.setattr(module, "ask_guests", lambda *_words: Replies(answers, silences))
+    monkeypatch.setattr(module, "ask_guests", lambda *_words, **_more: Replies(answers, silences))
     return locate(config(tmp_path), patterns, 5)
 
 

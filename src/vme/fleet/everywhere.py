@@ -46,8 +46,8 @@ class Replies(Generic[T]):
     silences: tuple[Silence, ...]
 
 
-class _Asked(Generic[T]):
-    """What is known of one node while its thread works."""
+class Asked(Generic[T]):
+    """What is known of one node while a thread works on it."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -64,9 +64,13 @@ class _Asked(Generic[T]):
         return not self.said and self.refusal is None
 
 
+# Begins to ask all nodes, each in a thread that is added to those to wait for. The last is the deadline.
+Start = Callable[[Sequence[Asked[T]], list[threading.Thread], float], None]
+
+
 def ask_everywhere(config: Config, nodes: Sequence[Node], question: Question[T], timeout_s: float) -> Replies[T]:
     """Ask all nodes' libvirt at once and return after `timeout_s` at the latest, however many of them hang."""
-    return _ask_all(config, nodes, lambda one: _ask_libvirt(config, one, question, timeout_s), timeout_s)
+    return ask_all(config, nodes, by_threads(lambda one: ask_libvirt(config, one, question, timeout_s)), timeout_s)
 
 
 def ask_by_ssh(
@@ -74,22 +78,34 @@ def ask_by_ssh(
 ) -> Replies[T]:
     """As ask_everywhere, with a question that only ssh is needed for, so of machines without libvirt too."""
 
-    def ask(asked: _Asked[T]) -> Iterator[T]:
+    def ask(asked: Asked[T]) -> Iterator[T]:
         asked.stale = not asked.node.local and is_alive(master_of(asked.node, config.ssh))
         return question(asked.node)
 
-    return _ask_all(config, machines, ask, timeout_s)
+    return ask_all(config, machines, by_threads(ask), timeout_s)
 
 
-def _ask_all(
-    config: Config, nodes: Sequence[Node], ask: "Callable[[_Asked[T]], Iterator[T]]", timeout_s: float
-) -> Replies[T]:
-    asked = [_Asked[T](node) for node in nodes]
+def by_threads(ask: Callable[[Asked[T]], Iterator[T]]) -> Start[T]:
+    """A thread a node, that asks it so."""
+
+    def start(everyone: Sequence[Asked[T]], threads: list[threading.Thread], _deadline_s: float) -> None:
+        threads += [started(speak, one, ask) for one in everyone]
+
+    return start
+
+
+def ask_all(config: Config, nodes: Sequence[Node], start: Start[T], timeout_s: float) -> Replies[T]:
+    """What came of all nodes, once the threads that `start` has started, and those that they started, have asked them.
+
+    At the deadline they are waited for no longer.
+    """
+    asked = [Asked[T](node) for node in nodes]
     deadline_s = time.monotonic() + timeout_s
-    threads = [_started(_ask, one, ask) for one in asked]
+    threads: list[threading.Thread] = []
+    start(asked, threads, deadline_s)
     _join(threads, deadline_s - _PROBE_SHARE * timeout_s)
     doubtful = [one for one in asked if one.mute and one.stale]
-    probes = [_started(_probe, config, one, _PROBE_SHARE * timeout_s) for one in doubtful]
+    probes = [started(_probe, config, one, _PROBE_SHARE * timeout_s) for one in doubtful]
     _join([*threads, *probes], deadline_s)
     for one in asked:
         if one.bug is not None:
@@ -104,7 +120,7 @@ def _ask_all(
     )
 
 
-def _settled(asked: _Asked[T], timeout_s: float) -> Answer[T] | Silence:
+def _settled(asked: Asked[T], timeout_s: float) -> Answer[T] | Silence:
     """What counts for one node. Each thing is read once: its thread may still speak, and no node may fall between."""
     finished = asked.finished
     said = tuple(asked.said)
@@ -113,14 +129,16 @@ def _settled(asked: _Asked[T], timeout_s: float) -> Answer[T] | Silence:
     return Silence(asked.node, asked.refusal or f"no answer within {timeout_s:g} s")
 
 
-def _ask_libvirt(config: Config, asked: _Asked[T], question: Question[T], timeout_s: float) -> Iterator[T]:
+def ask_libvirt(config: Config, asked: Asked[T], question: Question[T], timeout_s: float) -> Iterator[T]:
+    """Open a node's libvirt, and ask it."""
     asked.stale = not asked.node.local
     hypervisor = connect(asked.node, config.ssh, timeout_s=timeout_s)
     asked.stale = not (hypervisor.fresh or asked.node.local)
     return question(hypervisor)
 
 
-def _ask(asked: _Asked[T], ask: Callable[[_Asked[T]], Iterator[T]]) -> None:
+def speak(asked: Asked[T], ask: Callable[[Asked[T]], Iterator[T]]) -> None:
+    """Note what a node says to this question, or why it says nothing."""
     try:
         for value in ask(asked):
             asked.said.append(value)
@@ -131,7 +149,7 @@ def _ask(asked: _Asked[T], ask: Callable[[_Asked[T]], Iterator[T]]) -> None:
         asked.bug = error
 
 
-def _probe(config: Config, asked: _Asked[T], timeout_s: float) -> None:
+def _probe(config: Config, asked: Asked[T], timeout_s: float) -> None:
     """Tell a frozen libvirtd from a connection that lost its node: over the first, ssh still answers."""
     from vme.node.verbs import ALIVE, ask
 
@@ -140,7 +158,7 @@ def _probe(config: Config, asked: _Asked[T], timeout_s: float) -> None:
         asked.ssh_lives = True
 
 
-def _started(function: Callable[..., None], *arguments: object) -> threading.Thread:
+def started(function: Callable[..., None], *arguments: object) -> threading.Thread:
     """A thread that does not keep the process alive."""
     thread = threading.Thread(target=function, args=arguments, daemon=True)
     thread.start()

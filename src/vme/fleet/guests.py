@@ -3,18 +3,16 @@
 from collections.abc import Callable, Iterator
 
 from vme.config import Config, Node
-from vme.fleet.everywhere import Replies, ask_everywhere
-from vme.hypervisor.connection import Hypervisor
-from vme.hypervisor.guest import Guest, guests_on
+from vme.fleet.by_wire import Listing, ask_of_guests
+from vme.fleet.everywhere import Replies
+from vme.hypervisor.guest import Guest
 
 
-def ask_guests(config: Config, nodes: tuple[Node, ...], timeout_s: float) -> Replies[tuple[Guest, ...]]:
-    """Every guest of these nodes, by one bulk call a node."""
-
-    def question(hypervisor: Hypervisor) -> Iterator[tuple[Guest, ...]]:
-        yield guests_on(hypervisor)
-
-    return ask_everywhere(config, nodes, question, timeout_s)
+def ask_guests(
+    config: Config, nodes: tuple[Node, ...], timeout_s: float, *, meanwhile: Callable[[], object] = lambda: None
+) -> Replies[tuple[Guest, ...]]:
+    """Every guest of these nodes, by one bulk call a node; `meanwhile` is done while they are being asked."""
+    return ask_of_guests(config, nodes, timeout_s, lambda guests: guests, meanwhile=meanwhile)
 
 
 def ask_labelled_guests(
@@ -27,9 +25,7 @@ def ask_labelled_guests(
     """
     from vme.fleet.labels import labelled
 
-    def question(hypervisor: Hypervisor) -> Iterator[tuple[Guest, ...]]:
-        guests = guests_on(hypervisor)
-        yield guests
-        yield labelled(hypervisor, guests, timeout_s, confirm)
+    def more(listing: Listing) -> Iterator[tuple[Guest, ...]]:
+        yield labelled(listing.hypervisor, listing.guests, timeout_s, confirm)
 
-    return ask_everywhere(config, nodes, question, timeout_s)
+    return ask_of_guests(config, nodes, timeout_s, lambda guests: guests, more)

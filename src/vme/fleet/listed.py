@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from vme.config import Config, Node
-from vme.fleet.everywhere import Replies, ask_everywhere
+from vme.fleet.by_wire import Listing, ask_of_guests
+from vme.fleet.everywhere import Replies
 from vme.fleet.labels import labelled
 from vme.fleet.usage import Usage, usages_on
-from vme.hypervisor.connection import Hypervisor
-from vme.hypervisor.guest import Guest, guests_on
+from vme.hypervisor.guest import Guest
 from vme.records import dataclass, field
 
 
@@ -26,17 +26,16 @@ def ask_listed(
     rates two), and no call a guest. What may be slow comes last, so that the rest is said in any case.
     """
 
-    def question(hypervisor: Hypervisor) -> Iterator[Listed]:
-        guests = guests_on(hypervisor)
-        yield Listed(guests)
+    def more(listing: Listing) -> Iterator[Listed]:
+        guests = listing.guests
         if labels:
-            guests = labelled(hypervisor, guests, timeout_s, confirm=None)
+            guests = labelled(listing.hypervisor, guests, timeout_s, confirm=None)
             yield Listed(guests)
         if sizes or rates:
-            for usages in usages_on(hypervisor, rates=rates, timeout_s=timeout_s):
+            for usages in usages_on(listing.hypervisor, rates=rates, timeout_s=timeout_s):
                 yield Listed(guests, _of_those_that_run(guests, usages))
 
-    return ask_everywhere(config, nodes, question, timeout_s)
+    return ask_of_guests(config, nodes, timeout_s, Listed, more)
 
 
 def _of_those_that_run(guests: tuple[Guest, ...], usages: dict[str, Usage]) -> dict[str, Usage]:

@@ -9,6 +9,7 @@ from vme.fleet.guests import ask_guests, ask_labelled_guests
 from vme.fleet.inventory import folded
 from vme.fleet.selection import Selection, select
 from vme.hypervisor.guest import Guest
+from vme.hypervisor.late import load
 from vme.names import shown
 from vme.records import dataclass
 
@@ -35,14 +36,14 @@ def locate_selected(config: Config, selection: Selection, timeout_s: float) -> L
     """Find the guests of a selection, to act on them; raises as locate() does.
 
     All nodes are asked, also where the selection is narrower: whoever acts needs to know what runs elsewhere. What is
-    found by a tag is confirmed by the guest's own libvirt.
+    found by a tag is confirmed by the guest's own libvirt. Meanwhile libvirt's library is loaded, to act with.
     """
     silences: tuple[Silence, ...] = ()
     if selection.needs_labels:
         replies = ask_labelled_guests(config, config.nodes, timeout_s, confirm=selection.matches_by_tag)
         silences = untold(replies)
     else:
-        replies = ask_guests(config, config.nodes, timeout_s)
+        replies = ask_guests(config, config.nodes, timeout_s, meanwhile=load)
     everyone = tuple(guest for answer in replies.answers for guest in answer.value)
     silences = (*replies.silences, *silences)
     refuse_missing(selection, everyone, silences)

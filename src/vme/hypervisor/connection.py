@@ -2,18 +2,16 @@
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
-
-import libvirt
 
 from vme.config import Node, SshConfig
 from vme.errors import Silent
+from vme.hypervisor.late import libvirt, once
 from vme.records import dataclass
 from vme.ssh import DAEMON_SOCKETS, Master, ensure_master, master_of, role_on, start_helper
 
-# libvirt prints each error to stderr by itself; ours say it better, and once.
-libvirt.registerErrorHandler(lambda _context, _error: None, None)
-
+_LOCAL = "qemu:///system"
 _HELPER = "helper"
 _READER = "reader"  # the helper, read-only: all that a key of these roles gets
 _READING_ROLES = ("read", "storage")
@@ -21,17 +19,21 @@ _READING_ROLES = ("read", "storage")
 
 @dataclass(frozen=True)
 class Hypervisor:
-    """An open libvirt connection to a node. `fresh` says that the ssh connection under it was made just now.
+    """A node's libvirt, which `opened` hands out. `fresh` says that the ssh connection under it was made just now.
 
     `read_only` says that our key may not change any guest on this node (role `read` or `storage` of its wrapper).
     """
 
     node: Node
-    libvirt: libvirt.virConnect
-    uri: str
+    opened: "Callable[[], libvirt.virConnect]"
     ssh: SshConfig
     fresh: bool = True
     read_only: bool = False
+
+    @property
+    def libvirt(self) -> "libvirt.virConnect":
+        """The connection. Where it is opened only now (connect_later), that may hang, or raise Silent."""
+        return self.opened()
 
 
 def connect(node: Node, ssh: SshConfig, *, timeout_s: float) -> Hypervisor:
@@ -41,12 +43,12 @@ def connect(node: Node, ssh: SshConfig, *, timeout_s: float) -> Hypervisor:
     May hang for as long as the node does: call it from a thread that nobody waits for (fleet.deadline). Raises Silent.
     """
     if node.local:
-        return Hypervisor(node, _open("qemu:///system", node), "qemu:///system", ssh)
+        return _hypervisor(node, _open_local(node), ssh)
     master = master_of(node, ssh)
     remembered = _remembered_way(master)
     kept = _opened_at_once(master, remembered)
     if kept is not None:
-        return Hypervisor(node, kept, _uri(master, remembered), ssh, fresh=False)
+        return _hypervisor(node, kept, ssh, fresh=False)
     fresh = ensure_master(master, timeout_s)
     problem: libvirt.libvirtError | None = None
     for way in (remembered, *(way for way in (*DAEMON_SOCKETS, _HELPER, _READER) if way != remembered)):
@@ -58,15 +60,37 @@ def connect(node: Node, ssh: SshConfig, *, timeout_s: float) -> Hypervisor:
         except libvirt.libvirtError as error:
             problem = problem or error  # the first way's says most: the others are tried because of it
             continue
-        hypervisor = Hypervisor(node, opened, uri, ssh, fresh, read_only=way == _READER)
         if way != remembered:
             master.way.write_text(way)
-        return hypervisor
+        return _hypervisor(node, opened, ssh, fresh=fresh, read_only=way == _READER)
     why = problem.get_error_message() if problem else "no way to its libvirt"
     raise Silent(f"{node.name}: {why}", hint="is libvirtd (or virtqemud) running there?")
 
 
-def _opened_at_once(master: Master, way: str) -> libvirt.virConnect | None:
+def _hypervisor(
+    node: Node, opened: "libvirt.virConnect", ssh: SshConfig, *, fresh: bool = True, read_only: bool = False
+) -> Hypervisor:
+    return Hypervisor(node, lambda: opened, ssh, fresh, read_only)
+
+
+def connect_later(node: Node, ssh: SshConfig, *, timeout_s: float) -> Hypervisor:
+    """A node that answers over its kept_socket, for whoever wants more of it: connected to when that is asked."""
+    return Hypervisor(node, once(lambda: connect(node, ssh, timeout_s=timeout_s).libvirt), ssh, fresh=False)
+
+
+def kept_socket(node: Node, ssh: SshConfig) -> Path | None:
+    """A socket that may lead to the node's daemon at once: one that an earlier tool left forwarded, or this machine's.
+
+    Never one over which our key may only read.
+    """
+    if node.local:
+        return next((path for path in map(Path, DAEMON_SOCKETS.values()) if path.exists()), None)
+    master = master_of(node, ssh)
+    way = _remembered_way(master)
+    return master.forwarded(way) if way in DAEMON_SOCKETS else None
+
+
+def _opened_at_once(master: Master, way: str) -> "libvirt.virConnect | None":
     """libvirt through a daemon's socket that an earlier tool left forwarded, or None if it leads nowhere.
 
     Nobody asks first whether its ssh lives: opening it tells.
@@ -89,7 +113,7 @@ def reasons_not_to_change(hypervisor: Hypervisor) -> list[str]:
 def uri_for_a_program(hypervisor: Hypervisor) -> str:
     """A URI by which another program of this machine (virt-install) can open the same node, once, over the same ssh."""
     if hypervisor.node.local:
-        return hypervisor.uri
+        return _LOCAL
     master = master_of(hypervisor.node, hypervisor.ssh)
     return _uri(master, _remembered_way(master))
 
@@ -135,9 +159,9 @@ def _helper_socket(master: Master, *, read_only: bool) -> Path:
     return path
 
 
-def _open(uri: str, node: Node) -> libvirt.virConnect:
+def _open_local(node: Node) -> "libvirt.virConnect":
     try:
-        return libvirt.open(uri)
+        return libvirt.open(_LOCAL)
     except libvirt.libvirtError as error:
         raise Silent(
             f"{node.name}: {error.get_error_message()}",

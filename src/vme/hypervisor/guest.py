@@ -1,25 +1,30 @@
 """A guest on a hypervisor: its state in one bulk call, and what starts, stops and pauses it."""
 
 import threading
-from typing import Any
-
-import libvirt
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from vme.config import Node
 from vme.hypervisor.connection import Hypervisor
+from vme.hypervisor.late import libvirt
 from vme.hypervisor.translation import translated
 from vme.names import shown
 from vme.records import dataclass
 
+if TYPE_CHECKING:
+    from vme.hypervisor.wire.bulk import Told
+
+# virDomainState (libvirt-domain.h).
 STATES = {
-    libvirt.VIR_DOMAIN_NOSTATE: "no state",
-    libvirt.VIR_DOMAIN_RUNNING: "running",
-    libvirt.VIR_DOMAIN_BLOCKED: "blocked",
-    libvirt.VIR_DOMAIN_PAUSED: "paused",
-    libvirt.VIR_DOMAIN_SHUTDOWN: "shutting down",
-    libvirt.VIR_DOMAIN_SHUTOFF: "shut off",
-    libvirt.VIR_DOMAIN_CRASHED: "crashed",
-    libvirt.VIR_DOMAIN_PMSUSPENDED: "suspended",
+    0: "no state",
+    1: "running",
+    2: "blocked",
+    3: "paused",
+    4: "shutting down",
+    5: "shut off",
+    6: "crashed",
+    7: "suspended",
 }
 # The node's libvirt decides, not ours: one that does not know a flag refuses the call.
 _UNDEFINE_KNOWS_TPM = 8_009_000
@@ -59,15 +64,23 @@ class Labels:
 
 @dataclass(frozen=True)
 class Guest:
-    """A libvirt domain as it was at the last question, and the handle to act on it. `labels` only where asked for."""
+    """A libvirt domain as it was at the last question. `labels` only where asked for.
+
+    `handle` hands out what libvirt's library acts on it by.
+    """
 
     name: str
     uuid: str
     state: str
     reason: str
     hypervisor: Hypervisor
-    domain: libvirt.virDomain
+    handle: "Callable[[], libvirt.virDomain]"
     labels: Labels | None = None
+
+    @property
+    def domain(self) -> "libvirt.virDomain":
+        """To act on it. May be looked up only now, so that it raises as other calls do."""
+        return self.handle()
 
     @property
     def node(self) -> Node:
@@ -104,6 +117,22 @@ def guests_on(hypervisor: Hypervisor) -> tuple[Guest, ...]:
         return tuple(_guest(hypervisor, domain, record) for domain, record in stats)
 
 
+def guests_told(hypervisor: Hypervisor, told: "Iterable[Told]") -> tuple[Guest, ...]:
+    """The same of a node that has told its guests over the wire (hypervisor.wire)."""
+    found: dict[str, libvirt.virDomain] = {}
+
+    def look_up(name: str, uuid: str) -> "libvirt.virDomain":
+        if uuid not in found:
+            with translated(f"{shown(name)} on {hypervisor.node.name}"):
+                found[uuid] = hypervisor.libvirt.lookupByUUIDString(uuid)
+        return found[uuid]
+
+    return tuple(
+        _described(hypervisor, name, uuid, state, reason, partial(look_up, name, uuid))
+        for name, uuid, state, reason in told
+    )
+
+
 def sizes_on(hypervisor: Hypervisor) -> dict[str, GuestSize]:
     """UUID -> size of every guest of a node, in one call; asks each running QEMU, so a stuck one holds it up.
 
@@ -126,10 +155,10 @@ def refreshed(guest: Guest) -> Guest:
         return refreshed_domain(guest.hypervisor, guest.domain)
 
 
-def refreshed_domain(hypervisor: Hypervisor, domain: libvirt.virDomain) -> Guest:
+def refreshed_domain(hypervisor: Hypervisor, domain: "libvirt.virDomain") -> Guest:
     """The Guest for a libvirt domain, asking its state (virDomainGetState)."""
     state, reason = domain.state()
-    return _guest(hypervisor, domain, {"state.state": state, "state.reason": reason})
+    return _described(hypervisor, domain.name(), domain.UUIDString(), state, reason, lambda: domain)
 
 
 def start(guest: Guest) -> None:
@@ -254,12 +283,23 @@ def live_form(guest: Guest) -> str:
         return guest.domain.XMLDesc(0)
 
 
-def _guest(hypervisor: Hypervisor, domain: libvirt.virDomain, record: dict[str, Any]) -> Guest:
-    state = STATES.get(record.get("state.state", 0), "no state")
+def _guest(hypervisor: Hypervisor, domain: "libvirt.virDomain", record: dict[str, Any]) -> Guest:
+    state, reason = record.get("state.state", 0), record.get("state.reason", 0)
+    return _described(hypervisor, domain.name(), domain.UUIDString(), state, reason, lambda: domain)
+
+
+def _described(
+    hypervisor: Hypervisor,
+    name: str,
+    uuid: str,
+    state_number: int,
+    reason_number: int,
+    handle: "Callable[[], libvirt.virDomain]",
+) -> Guest:
+    state = STATES.get(state_number, "no state")
     reasons = _REASONS.get(state, ("unknown",))
-    number = record.get("state.reason", 0)
-    reason = reasons[number] if 0 <= number < len(reasons) else "unknown"
-    return Guest(domain.name(), domain.UUIDString(), state, reason, hypervisor, domain)
+    reason = reasons[reason_number] if 0 <= reason_number < len(reasons) else "unknown"
+    return Guest(name, uuid, state, reason, hypervisor, handle)
 
 
 def _mib(kib: int | None) -> int | None:

@@ -5,7 +5,8 @@ import libvirt
 from vme.errors import Silent
 from vme.hypervisor.connection import Hypervisor
 from vme.hypervisor.domain_xml import parse
-from vme.hypervisor.translation import as_vme_error, translated
+from vme.hypervisor.error_classes import as_vme_error
+from vme.hypervisor.translation import translated
 from vme.records import dataclass
 
 

@@ -12,10 +12,9 @@ Title and description are libvirt's own. Tags are elements of a namespace of our
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-import libvirt
-
 from vme.errors import Failed
 from vme.hypervisor.guest import Guest, Labels
+from vme.hypervisor.late import libvirt
 from vme.hypervisor.translation import translated
 from vme.names import is_allowed
 

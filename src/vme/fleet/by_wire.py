@@ -1,0 +1,123 @@
+"""The guests of many nodes over the sockets that are there already, all served by one thread and without libvirt.
+
+With a thread and a connection of libvirt's library a node, fifty nodes' listing was passing Python's lock around.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from select import POLLIN, poll
+from typing import TypeVar
+
+from vme.config import Config, Node
+from vme.fleet.everywhere import Asked, Replies, ask_all, ask_libvirt, speak, started
+from vme.hypervisor.connection import Hypervisor, connect_later, kept_socket
+from vme.hypervisor.guest import Guest, guests_on, guests_told
+from vme.hypervisor.wire.bulk import states_of_all
+from vme.hypervisor.wire.channel import Channel
+from vme.hypervisor.wire.xdr import Unusual
+from vme.records import dataclass
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A node's guests, and the node to ask more of: libvirt's library is loaded and opens it only then."""
+
+    hypervisor: Hypervisor
+    guests: tuple[Guest, ...]
+
+
+def ask_of_guests(
+    config: Config,
+    nodes: Sequence[Node],
+    timeout_s: float,
+    first: Callable[[tuple[Guest, ...]], T],
+    more: Callable[[Listing], Iterator[T]] | None = None,
+    *,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Replies[T]:
+    """As ask_everywhere, for questions that begin with a node's guests: `first` makes the first answer of them.
+
+    `more` goes on from there, in a thread a node. `meanwhile` is done here once all are being asked. A node that no
+    socket leads to, or that does not answer plainly, is asked by libvirt's library, and what that says counts.
+    """
+
+    def answers(listing: Listing) -> Iterator[T]:
+        yield first(listing.guests)
+        if more is not None:
+            yield from more(listing)
+
+    def by_library(one: Asked[T]) -> Iterator[T]:
+        return ask_libvirt(config, one, lambda node: answers(Listing(node, guests_on(node))), timeout_s)
+
+    def serve(everyone: Sequence[Asked[T]], threads: list[threading.Thread], deadline_s: float) -> None:
+        asked = {one.node: one for one in everyone}
+        try:
+            for node, listing in listings(config, nodes, timeout_s, deadline_s):
+                if listing is None:
+                    threads.append(started(speak, asked[node], by_library))
+                elif more is None:
+                    speak(asked[node], partial(_of, answers(listing)))
+                else:
+                    threads.append(started(speak, asked[node], partial(_of, answers(listing))))
+        except Exception as bug:  # noqa: BLE001 (a bug of ours, raised again by ask_all)
+            everyone[0].bug = bug
+
+    def start(everyone: Sequence[Asked[T]], threads: list[threading.Thread], deadline_s: float) -> None:
+        for one in everyone:
+            one.stale = not one.node.local
+        threads.append(started(serve, everyone, threads, deadline_s))
+        meanwhile()
+
+    return ask_all(config, nodes, start, timeout_s)
+
+
+def _of(answers: Iterator[T], _asked: Asked[T]) -> Iterator[T]:
+    """Answers that need nothing more of the node to begin with."""
+    return answers
+
+
+def listings(
+    config: Config, nodes: Sequence[Node], timeout_s: float, deadline_s: float
+) -> Iterator[tuple[Node, Listing | None]]:
+    """Each node with its guests as soon as it has told them, or with None as soon as that takes libvirt's library.
+
+    Nodes that have said nothing by `deadline_s` are left out. `timeout_s` is for what may be asked of a node later.
+    """
+    ready, channels = poll(), {}
+    for node in nodes:
+        channel = _begun(config, node)
+        if channel is None:
+            yield node, None
+        else:
+            ready.register(channel, POLLIN)
+            channels[channel.fileno()] = node, channel
+    while channels and (left_s := deadline_s - time.monotonic()) > 0:
+        for number, _event in ready.poll(1000 * left_s):
+            node, channel = channels[number]
+            try:
+                told = channel.hear()
+            except Unusual:
+                listing = None
+            else:
+                if told is None:
+                    continue
+                hypervisor = connect_later(node, config.ssh, timeout_s=timeout_s)
+                listing = Listing(hypervisor, guests_told(hypervisor, told))
+            ready.unregister(number)
+            del channels[number]
+            yield node, listing
+
+
+def _begun(config: Config, node: Node) -> Channel | None:
+    """The first question written to the node's daemon, or None where no socket leads to it."""
+    path = kept_socket(node, config.ssh)
+    if path is None:
+        return None
+    try:
+        return Channel(path, states_of_all())
+    except Unusual:
+        return None

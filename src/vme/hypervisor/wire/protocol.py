@@ -1,0 +1,40 @@
+"""Messages of libvirt's protocol: src/rpc/virnetprotocol.x of its sources, the same since 0.9.
+
+A message is its length in bytes (this word included), six words of header, and what the procedure is given or returns.
+"""
+
+from struct import Struct
+
+from vme.hypervisor.wire.xdr import Unusual
+
+_LENGTH = Struct(">I")
+_HEADER = Struct(">6I")  # program, version, procedure, type, serial, status
+_SHORTEST = _LENGTH.size + _HEADER.size
+# VIR_NET_MESSAGE_MAX and VIR_NET_MESSAGE_LEN_MAX.
+_LONGEST = 33554432 + 4
+# REMOTE_PROGRAM and REMOTE_PROTOCOL_VERSION of src/remote/remote_protocol.x.
+_PROGRAM, _VERSION = 0x20008086, 1
+_CALL, _REPLY, _OK = 0, 1, 0
+
+
+def call(procedure: int, serial: int, arguments: bytes) -> bytes:
+    """The message that calls a procedure."""
+    header = _HEADER.pack(_PROGRAM, _VERSION, procedure, _CALL, serial, _OK)
+    return _LENGTH.pack(_SHORTEST + len(arguments)) + header + arguments
+
+
+def is_whole(received: bytes | bytearray) -> bool:
+    """Whether a message has come to its end. Raises Unusual if it can't be one of ours, or if more follows."""
+    if len(received) < _LENGTH.size:
+        return False
+    length: int = _LENGTH.unpack_from(received)[0]
+    if not _SHORTEST <= length <= _LONGEST or len(received) > length:
+        raise Unusual(f"a message of {length} bytes, of which {len(received)} have come")
+    return len(received) == length
+
+
+def result_in(message: bytes, procedure: int, serial: int) -> bytes:
+    """What the procedure returned. Raises Unusual if this whole message is not its reply, or tells an error."""
+    if _HEADER.unpack_from(message, _LENGTH.size) != (_PROGRAM, _VERSION, procedure, _REPLY, serial, _OK):
+        raise Unusual(f"not the reply to call {serial} of procedure {procedure}, or an error")
+    return message[_SHORTEST:]
