@@ -33,6 +33,20 @@ REMOVE = (
     f"{EACH_NODE} for name in {TWENTY}; do echo destroy $name; echo undefine $name; done |"
     f" virsh -q -c qemu+ssh://$node/system; done; rm -rf {STORE}/n??; sleep 1.1"
 )
+TWENTY_HOME = "migrate_guest 'n[01-20]' kvm01"
+MOVE_TWENTY = (
+    f"for name in {TWENTY}; do"
+    f" {VIRSH} -q migrate --live --persistent --undefinesource $name qemu+ssh://kvm02/system || exit 1; done"
+)
+# virt-clone copies images only of the machine it runs on.
+CLONE = (
+    "ssh kvm01 'mkdir -m 777 /srv/vme/virt-store/twin && virt-clone -q --connect qemu:///system"
+    " --original original --name twin --file /srv/vme/virt-store/twin/vda.qcow2'"
+)
+NO_TWIN = (
+    f"{EACH_NODE} virsh -q -c qemu+ssh://$node/system undefine twin; done; rm -rf {STORE}/twin; sleep 1.1;"
+    f" {VIRSH} -q dominfo original || create_guest original --node kvm01 --image blank --memory 64"
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +117,15 @@ ROWS = (
         rounds=7,
     ),
     Row(
+        "create_guest --from, its node not told",
+        "create_guest twin --from original",
+        "virt-clone, on the node",
+        CLONE,
+        before=NO_TWIN,
+        needs="virt-clone",
+        rounds=5,
+    ),
+    Row(
         "create_guest, twenty from an image",
         "create_guest 'n[01-20]' --node kvm01 --image blank --memory 64 --start --yes",
         "twenty times virt-install --import",
@@ -110,6 +133,14 @@ ROWS = (
         0.25,
         before=f"{VIRSH} -q destroy moving; {REMOVE}",
         needs="virt-install",
+        rounds=1,
+    ),
+    Row(
+        "migrate_guest, twenty",
+        "migrate_guest 'n[01-20]' kvm02",
+        "virsh migrate, twenty times",
+        MOVE_TWENTY,
+        before=TWENTY_HOME,
         rounds=1,
     ),
 )

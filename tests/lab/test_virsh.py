@@ -1,5 +1,7 @@
 """vme_virsh: every command virsh has, on the right node, with the user's terminal; and what it leaves behind."""
 
+import pytest
+
 from tests.lab.terminal import ended, on_terminal
 from tests.lab.vme import VIRSH, Vme
 
@@ -74,6 +76,7 @@ def test_a_definition_that_virsh_changes_is_saved_beside_the_images(vme: Vme) ->
     assert vme.guests_of("kvm01") == set()
 
 
+@pytest.mark.not_under("read", reason="both change something")
 def test_its_console_and_its_editor_have_the_terminal(vme: Vme) -> None:
     vme.boot("web1", "kvm02")
     with on_terminal(vme, "vme_virsh", "console", "web1") as terminal:
