@@ -160,8 +160,8 @@ def test_groups(vme: Vme) -> None:
 def test_watching_until_ctrl_c(vme: Vme, tool: str) -> None:
     define(vme, "kvm01", {"web1": None})
     vme.fault("freeze", "kvm05", "libvirtd")
-    watching = vme.begin(tool, "--watch", "0.3", "--timeout", "0.5", "-o", "name")
-    time.sleep(4)
+    watching = vme.begin(tool, "--watch", "0.3", "--timeout", "1.5", "-o", "name")
+    time.sleep(8)
     watching.send_signal(signal.SIGINT)
     said, warned = watching.communicate(timeout=10)
     assert watching.returncode == 0
