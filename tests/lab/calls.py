@@ -12,6 +12,7 @@ _PROGRAM = "536903814"
 _NAMES = {
     "1": "open",
     "2": "close",
+    "24": "lookup_by_uuid",
     "60": "supports_feature",
     "66": "auth_list",
     "234": "set_keepalive",

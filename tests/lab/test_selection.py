@@ -50,7 +50,7 @@ def test_a_hundred_guests(hundred: Vme) -> None:
         done = vme.tool("start_guest", "@t", "--dry-run")
     assert sorted(line.split()[0] for line in done.stdout.splitlines()) == tenth
     # Before a tool acts on a guest because of a tag, that guest's libvirt is asked; of the others nothing is.
-    confirmed = {"get_all_domain_stats": 1, "get_metadata": 3 * 2}
+    confirmed = {"get_all_domain_stats": 1, "lookup_by_uuid": 2, "get_metadata": 3 * 2}
     assert {node: dict(asked) for node, asked in calls.items()} == dict.fromkeys(NODES, confirmed)
 
 
