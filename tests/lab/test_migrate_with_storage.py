@@ -77,7 +77,7 @@ def test_a_guest_that_is_shut_off(vme: Vme) -> None:
     assert "its definition and images move" in planned
     assert "copy: web1-vda (" in planned
     assert_stayed(vme, before)
-    assert "in zone east: deleted; its files are kept in" in moved(vme)
+    assert f"what it had in zone east is kept in {EAST}/.trash/web1." in moved(vme)
     assert files(vme, WEST) == before
     assert_moved(vme)
     assert vme.virsh("kvm04", "domuuid", "web1") == uuid

@@ -4,15 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.replacing import insert, manner, plan, replace, replace_in_two_runs, stand_in
 from tests.unit.simulated_machine import SimDisk, SimMachine, two_disks_with_esps
-from tests.unit.test_replace_disk_steps import CONFIG, ST2, Killed, insert, is_whole, manner
-from vme.actions.replace_disk import plan as planning
 from vme.actions.replace_disk.carry_out import Manner, carry_out
 from vme.actions.replace_disk.job import open_jobs
-from vme.actions.replace_disk.plan import Plan, check
 from vme.actions.replace_disk.report import dry_run
 from vme.errors import Refused
-from vme.node.md import machine as machine_module
 
 LOADER = "a loader"
 COMMANDS = 25
@@ -20,21 +17,7 @@ COMMANDS = 25
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimMachine:
-    simulated = two_disks_with_esps()
-    monkeypatch.setenv("VME_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr("os.fsync", lambda _handle: None)
-    monkeypatch.setattr("time.sleep", lambda _s: None)
-    monkeypatch.setattr(machine_module, "run_on_node", simulated.run_on_node)
-    monkeypatch.setattr(planning, "role_on", lambda _node, _ssh, *, timeout_s: None)
-    return simulated
-
-
-def plan(device: str = "sda") -> Plan:
-    return check(CONFIG, ST2, device, (), 5.0)
-
-
-def replace(machine: SimMachine) -> str:
-    return carry_out(plan(), manner(insert(machine)))
+    return stand_in(monkeypatch, tmp_path, two_disks_with_esps())
 
 
 def changes_of_esps(machine: SimMachine) -> list[str]:
@@ -53,20 +36,8 @@ def test_it_is_copied_and_called_as_the_old_one_was_and_mounted_again(machine: S
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("number", range(COMMANDS))
 def test_killed_at_any_command_and_begun_again(machine: SimMachine, when: str, number: int) -> None:
-    left = number
-
-    def kill(now: str) -> None:
-        nonlocal left
-        left -= now == when
-        if left < 0:
-            raise Killed
-
-    machine.on_command = kill
-    with pytest.raises(Killed):
-        replace(machine)
-    machine.on_command = lambda _now: None
-    assert replace(machine).endswith("every array is clean")
-    assert is_whole(machine) and machine.mounts == {"sda4": "/boot/efi"}
+    replace_in_two_runs(machine, when, number)
+    assert machine.mounts == {"sda4": "/boot/efi"}
     assert machine.disks["sda"].fats == {4: ("C0DE000A", LOADER)}
     changing = changes_of_esps(machine)
     assert len(changing) == len(set(changing)), "what was done was done again"
@@ -140,7 +111,7 @@ def test_one_of_a_disk_that_is_gone_gets_an_id_of_its_own(machine: SimMachine) -
     for array in machine.arrays.values():
         array.slots[0] = None
     machine.disks["sda"] = SimDisk("NEW-A", "0:0:0:0")
-    assert carry_out(plan("NEW-A"), manner(insert(machine))).endswith("clean")
+    assert carry_out(plan(device="NEW-A"), manner(insert(machine))).endswith("clean")
     volume, content = machine.disks["sda"].fats[4]
     assert volume != "C0DE000B" and content == LOADER
     assert machine.mounts == {} and open_jobs("st2") == ()

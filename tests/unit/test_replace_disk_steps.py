@@ -1,71 +1,29 @@
 """The steps of a replacement, replayed with the management process killed before and after each command."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace as replaced
 from pathlib import Path
 
 import pytest
 
+from tests.unit.replacing import ST2, Killed, insert, is_whole, manner, plan, replace, replace_in_two_runs, stand_in
 from tests.unit.simulated_machine import ESP, SimArray, SimDisk, SimMachine, two_disks
-from vme.actions.replace_disk import carry_out as carrying
-from vme.actions.replace_disk import exchange, rebuild
 from vme.actions.replace_disk import plan as planning
 from vme.actions.replace_disk.carry_out import Manner, carry_out
 from vme.actions.replace_disk.job import Esp, Job, open_jobs
-from vme.actions.replace_disk.plan import Plan, check
 from vme.actions.replace_disk.report import dry_run
 from vme.actions.replace_disk.seen import Seen
 from vme.actions.replace_disk.steps import STEPS
-from vme.config import Config, Node
 from vme.errors import Failed, NotFound, Refused
-from vme.node.md import machine as machine_module
 from vme.node.md.block_devices import COLUMNS, parse_lsblk
 from vme.node.md.machine import Machine
 from vme.node.md.mdadm import parse_detail
 from vme.node.md.partition_table import parse_dump
 
-ST2 = Node("st2", "")
-CONFIG = Config(None, (), storage=(ST2,))
-
-
-class Killed(BaseException):
-    """The management process is no more."""
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("VME_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr("os.fsync", lambda _handle: None)
-    for module in (carrying, exchange, rebuild):
-        monkeypatch.setattr(module.time, "sleep", lambda _s: None)
-
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> SimMachine:
-    simulated = two_disks()
-    monkeypatch.setattr(machine_module, "run_on_node", simulated.run_on_node)
-    monkeypatch.setattr(planning, "role_on", lambda _node, _ssh, *, timeout_s: None)
-    return simulated
-
-
-def insert(machine: SimMachine, name: str = "sda", disk: SimDisk | None = None) -> Callable[[float], bool]:
-    """What happens while the tool waits: somebody puts a disk in."""
-
-    def pressed(_wait_s: float) -> bool:
-        machine.still_in.clear()
-        machine.disks.setdefault(name, disk or SimDisk("NEW-A", "0:0:0:0"))
-        return True
-
-    return pressed
-
-
-def manner(pressed: Callable[[float], bool], *, wait: bool = True) -> Manner:
-    return Manner(lambda _line: None, lambda _percent, _words: None, pressed, 5.0, wait)
-
-
-def plan(forced: tuple[str, ...] = (), device: str = "sda") -> Plan:
-    return check(CONFIG, ST2, device, forced, 5.0)
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimMachine:
+    return stand_in(monkeypatch, tmp_path, two_disks())
 
 
 def leave_it_rebuilding(machine: SimMachine) -> None:
@@ -77,15 +35,6 @@ def leave_it_rebuilding(machine: SimMachine) -> None:
 def let_it_end(machine: SimMachine) -> None:
     for array in machine.arrays.values():
         array.looks_left = 1
-
-
-def replace(machine: SimMachine, forced: tuple[str, ...] = (), disk: SimDisk | None = None) -> str:
-    return carry_out(plan(forced), manner(insert(machine, disk=disk)))
-
-
-def is_whole(machine: SimMachine) -> bool:
-    wanted = {"md0": {"sda1", "sdb1"}, "md1": {"sda2", "sdb2"}}
-    return all(set(machine.arrays[name].slots) == members for name, members in wanted.items())
 
 
 def test_the_whole_procedure(machine: SimMachine) -> None:
@@ -122,21 +71,8 @@ def test_what_was_done_is_in_the_report(machine: SimMachine, tmp_path: Path) -> 
 @pytest.mark.parametrize("number", range(19))
 def test_killed_at_any_command_and_begun_again(machine: SimMachine, when: str, number: int) -> None:
     """The k-th command is not given, or given and its result never seen; the second run ends the work, once."""
-    seen = 0
-
-    def kill(now: str) -> None:
-        nonlocal seen
-        if now == when:
-            seen += 1
-            if seen == number + 1:
-                raise Killed
-
-    machine.on_command = kill
-    with pytest.raises(Killed):
-        replace(machine)
-    machine.on_command = lambda _now: None
-    assert replace(machine).endswith("every array is clean")
-    assert is_whole(machine) and machine.disks["sda"].grub and machine.swaps == {"sda3", "sdb3"}
+    replace_in_two_runs(machine, when, number)
+    assert machine.disks["sda"].grub and machine.swaps == {"sda3", "sdb3"}
     changing = [line for line in machine.commands if not line.startswith(("dd of=/sys/", "udevadm", "ledctl"))]
     assert len(changing) == len(set(changing)), "a step that was done was done again"
 

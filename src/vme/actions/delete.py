@@ -141,20 +141,26 @@ def _what_is_left(plan: Plan) -> str:
 
 def put_away(name: str, store: Store | None, stores: Sequence[Store], *, purge: bool) -> str:
     """Remove an undefined guest's directory (on `store`) and history, or move both to the trash; says which."""
-    has_history = history_store(stores, name)
     if purge:
         if store is not None:
             remove_for_good(store, name)
-        remove_history_for_good(has_history, name)
+        remove_history_for_good(history_store(stores, name), name)
         return "deleted for good"
+    place = put_into_trash(name, store, stores)
+    if store is None:
+        return "definition removed; it had no directory on a virt-store"
+    return f"deleted; its files are kept in {place}"
+
+
+def put_into_trash(name: str, store: Store | None, stores: Sequence[Store]) -> Path:
+    """Move a guest's directory (on `store`) and history to the trash; returns their place there."""
+    has_history = history_store(stores, name)
     place = trash_place(store or has_history, name)
     if store is not None:
         move_to_trash(store, name, place)
     # On another store the history can't be moved beside the images: it gets a place in that store's own trash.
     move_history_to_trash(has_history, name, place if store in (None, has_history) else trash_place(has_history, name))
-    if store is None:
-        return "definition removed; it had no directory on a virt-store"
-    return f"deleted; its files are kept in {place}"
+    return place
 
 
 def _stop_and_undefine(plan: Plan, work: Work, reason: str | None) -> None:

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from vme.actions.delete import put_away
+from vme.actions.delete import put_into_trash
 from vme.actions.migrate.storage.route import Route
 from vme.config import Store
 from vme.errors import Failed
@@ -75,4 +75,4 @@ def put_old_away(route: Route, names: Sequence[str], stores: Sequence[Store]) ->
         with suppress(OSError):
             part.unlink()
     home = route.home if route.directory.is_dir() else None
-    return f"in zone {route.home.zone}: {put_away(route.guest, home, stores, purge=False)}"
+    return f"what it had in zone {route.home.zone} is kept in {put_into_trash(route.guest, home, stores)}"
