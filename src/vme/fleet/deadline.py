@@ -35,8 +35,8 @@ def within(timeout_s: float, what: str, function: Callable[[], T]) -> T:
         finally:
             ended.set()
 
-    threading.Thread(target=call, daemon=True).start()
     try:
+        threading.Thread(target=call, daemon=True).start()  # may be broken off too, when the call has begun already
         ended.wait(timeout_s)
     except KeyboardInterrupt:
         # Let the call come to its end, so that whoever undoes it knows what there is to undo.
