@@ -21,7 +21,7 @@ from vme.records import dataclass, replace
 from vme.runtime import private_directory
 
 if TYPE_CHECKING:
-    import socket
+    from _socket import socket
     from collections.abc import Iterator
 
 # The sockets a node's daemons listen on: the one daemon (or virtproxyd in its place), and the modular virtqemud.
@@ -63,6 +63,11 @@ class Master:
     def forwarded(self, daemon: str) -> Path:
         """Our socket for a daemon of DAEMON_SOCKETS."""
         return self.base.with_name(f"{self.base.name}.{daemon}")
+
+    @property
+    def kept(self) -> Path:
+        """The socket of a process that keeps a session to the node's daemon (hypervisor.wire.keeper)."""
+        return self.base.with_name(self.base.name + ".kept")
 
     @property
     def way(self) -> Path:
@@ -254,7 +259,7 @@ def settings_of(node: Node, ssh: SshConfig, *, timeout_s: float) -> dict[str, st
     return {keyword: value for keyword, _, value in pairs}
 
 
-def start_helper(master: Master, channel: "socket.socket", *, read_only: bool = False) -> None:
+def start_helper(master: Master, channel: "socket", *, read_only: bool = False) -> None:
     """Start virt-ssh-helper on the node, speaking libvirt's protocol on this socket: where a key forbids forwarding."""
     command = READ_ONLY_HELPER_COMMAND if read_only else HELPER_COMMAND
     start_on_socket((*_call(master), "--", master.node.name, command), channel)
@@ -313,7 +318,7 @@ def _reason(master: Master) -> str:
 
 
 def _remove_sockets(master: Master) -> None:
-    for path in (master.control, master.way, *(master.forwarded(daemon) for daemon in DAEMON_SOCKETS)):
+    for path in (master.control, master.way, master.kept, *(master.forwarded(daemon) for daemon in DAEMON_SOCKETS)):
         path.unlink(missing_ok=True)
 
 

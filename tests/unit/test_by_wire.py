@@ -14,8 +14,11 @@ from vme.errors import Silent
 from vme.fleet import by_wire, everywhere
 from vme.fleet.by_wire import Listing, ask_of_guests
 from vme.fleet.everywhere import Replies, Silence
-from vme.hypervisor.connection import Hypervisor
+from vme.hypervisor.connection import Hypervisor, KeptSocket, Line
 from vme.hypervisor.guest import Guest
+from vme.hypervisor.wire import keeper
+from vme.hypervisor.wire.bulk import STATES_AGAIN, states_call
+from vme.hypervisor.wire.channel import reached
 
 BY_LIBRARY = (guest("told-by-the-library"),)
 NAMES = [name for name, *_ in GUESTS]
@@ -49,7 +52,12 @@ def a_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(everywhere, "connect", connect)
     monkeypatch.setattr(by_wire, "guests_on", lambda _node: BY_LIBRARY)
-    monkeypatch.setattr(by_wire, "kept_socket", lambda node, _ssh: tmp_path / node.name)
+
+    def line_to(node: Node, _ssh: SshConfig, *, timeout_s: float) -> Line:
+        return Line(reached(tmp_path / f"{node.name}.line"), hypervisor(node.name), tmp_path / f"{node.name}.kept")
+
+    monkeypatch.setattr(by_wire, "kept_socket", lambda node, _ssh: KeptSocket(tmp_path / node.name))
+    monkeypatch.setattr(by_wire, "line_to", line_to)
 
 
 def ask(
@@ -116,3 +124,38 @@ def test_what_was_told_is_as_the_library_says_it(tmp_path: Path) -> None:
         ("gäst", "shut off", "unknown", False),
         ("web2", "paused", "user", True),
     ]
+
+
+def test_a_line_is_made_where_no_socket_leads_to_a_node_and_left_to_a_keeper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[Path] = []
+    monkeypatch.setattr(keeper, "leave_to_a_keeper", lambda lines: left.extend(path for _, path in lines))
+    with daemon(tmp_path / "kvm01.line", plainly), daemon(tmp_path / "kvm02.line", with_a_lie):
+        replies = ask(tmp_path)
+    assert [(answer.node.name, answer.value) for answer in replies.answers] == [
+        ("kvm01", NAMES),
+        ("kvm02", ["told-by-the-library"]),
+    ]
+    assert replies.silences == (Silence(EAST[2], "Connection refused"),)
+    assert left == [tmp_path / "kvm01.kept"]
+
+
+def test_what_needs_the_library_in_any_case_makes_no_line(tmp_path: Path) -> None:
+    def more(_listing: Listing) -> Iterator[list[str]]:
+        yield ["more"]
+
+    with daemon(tmp_path / "kvm02", plainly):
+        replies = ask(tmp_path, more=more)
+    assert [answer.value for answer in replies.answers] == [["more"], ["more"]]
+
+
+def test_a_keeper_is_asked_the_last_question_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def its_keeper(client: socket.socket) -> None:
+        assert client.recv(4096) == states_call(STATES_AGAIN)
+        client.sendall(ANSWERS[ORDER[-1]])
+
+    monkeypatch.setattr(by_wire, "kept_socket", lambda node, _ssh: KeptSocket(tmp_path / node.name, opened=True))
+    with daemon(tmp_path / "kvm01", its_keeper):
+        replies = ask_of_guests(config(tmp_path), EAST[:1], 20, lambda guests: [one.name for one in guests])
+    assert [answer.value for answer in replies.answers] == [NAMES]

@@ -13,7 +13,7 @@ from struct import Struct
 import pytest
 
 from vme.hypervisor.wire.bulk import Told, states_of_all
-from vme.hypervisor.wire.channel import Channel
+from vme.hypervisor.wire.channel import Channel, hear_out, reached
 from vme.hypervisor.wire.protocol import is_whole
 from vme.hypervisor.wire.xdr import Reader, Unusual, packed, packed_string
 
@@ -219,13 +219,13 @@ def daemon(path: Path, behave: Callable[[socket.socket], None]) -> Iterator[Path
 
 def heard(path: Path) -> tuple[Told, ...]:
     """The guests that a channel brings; polls as fleet.by_wire does."""
-    channel = Channel(path, states_of_all())
+    channel = Channel(reached(path), states_of_all())
     ready = poll()
     ready.register(channel, POLLIN)
     while ready.poll(20_000):
         guests = channel.hear()
         if guests is not None:
-            assert channel.fileno() == -1
+            channel.close()
             return guests
     raise AssertionError("silent")
 
@@ -241,6 +241,16 @@ def test_a_channel_hears_what_comes_in_pieces(tmp_path: Path) -> None:
         assert heard(path) == GUESTS
 
 
+def test_a_conversation_is_heard_out(tmp_path: Path) -> None:
+    def plainly(client: socket.socket) -> None:
+        for procedure in ORDER:
+            client.recv(4096)
+            client.sendall(ANSWERS[procedure])
+
+    with daemon(tmp_path / "socket", plainly) as path:
+        assert hear_out(reached(path), states_of_all()) == GUESTS
+
+
 @pytest.mark.parametrize("answers", [b"", ANSWERS[AUTH_LIST][:20], ANSWERS[AUTH_LIST], b"SSH-2.0-OpenSSH_9.2\r\n" * 2])
 def test_a_channel_that_ends_early_is_unusual_and_closed(tmp_path: Path, answers: bytes) -> None:
     def end_early(client: socket.socket) -> None:
@@ -253,10 +263,10 @@ def test_a_channel_that_ends_early_is_unusual_and_closed(tmp_path: Path, answers
 
 def test_a_socket_that_leads_nowhere(tmp_path: Path) -> None:
     with pytest.raises(Unusual):
-        Channel(tmp_path / "none", states_of_all())
+        reached(tmp_path / "none")
     with socket.socket(socket.AF_UNIX) as left_over:
         left_over.bind(str(tmp_path / "left"))
     with pytest.raises(Unusual):
-        Channel(tmp_path / "left", states_of_all())
+        reached(tmp_path / "left")
     with pytest.raises(Unusual):
-        Channel(tmp_path / ("long" * 50), states_of_all())
+        reached(tmp_path / ("long" * 50))

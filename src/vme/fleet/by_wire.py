@@ -5,17 +5,17 @@ With a thread and a connection of libvirt's library a node, fifty nodes' listing
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from select import POLLIN, poll
 from typing import TypeVar
 
 from vme.config import Config, Node
 from vme.fleet.everywhere import Asked, Replies, ask_all, ask_libvirt, speak, started
-from vme.hypervisor.connection import Hypervisor, connect_later, kept_socket
+from vme.hypervisor.connection import Hypervisor, Line, connect_later, kept_socket, line_to
 from vme.hypervisor.guest import Guest, guests_on, guests_told
-from vme.hypervisor.wire.bulk import states_of_all
-from vme.hypervisor.wire.channel import Channel
+from vme.hypervisor.wire.bulk import Conversation, states_again, states_of_all
+from vme.hypervisor.wire.channel import Channel, hear_out, reached
 from vme.hypervisor.wire.xdr import Unusual
 from vme.records import dataclass
 
@@ -41,8 +41,9 @@ def ask_of_guests(
 ) -> Replies[T]:
     """As ask_everywhere, for questions that begin with a node's guests: `first` makes the first answer of them.
 
-    `more` goes on from there, in a thread a node. `meanwhile` is done here once all are being asked. A node that no
-    socket leads to, or that does not answer plainly, is asked by libvirt's library, and what that says counts.
+    `more` goes on from there, in a thread a node. `meanwhile` is done here once all are being asked. Where no socket
+    leads to a node yet, a thread makes a line. A node that does not answer plainly is asked by libvirt's library, and
+    what that says counts.
     """
 
     def answers(listing: Listing) -> Iterator[T]:
@@ -53,10 +54,30 @@ def ask_of_guests(
     def by_library(one: Asked[T]) -> Iterator[T]:
         return ask_libvirt(config, one, lambda node: answers(Listing(node, guests_on(node))), timeout_s)
 
-    def serve(everyone: Sequence[Asked[T]], threads: list[threading.Thread], deadline_s: float) -> None:
-        asked = {one.node: one for one in everyone}
+    def by_line(one: Asked[T]) -> Iterator[T]:
+        if more is not None or one.node.local:
+            return by_library(one)  # it is needed in any case
         try:
-            for node, listing in listings(config, nodes, timeout_s, deadline_s):
+            line = line_to(one.node, config.ssh, timeout_s=timeout_s)
+            one.stale = not line.hypervisor.fresh
+            told = hear_out(line.connected, states_of_all(read_only=line.hypervisor.read_only))
+        except Unusual:
+            return by_library(one)
+        lines.append(line)
+        return answers(Listing(line.hypervisor, guests_told(line.hypervisor, told)))
+
+    lines: list[Line] = []
+
+    def serve(everyone: Sequence[Asked[T]], threads: list[threading.Thread], deadline_s: float) -> None:
+        asked, begun = {one.node: one for one in everyone}, {}
+        try:
+            for one in everyone:
+                found = _at_once(config, one.node)
+                if found is None:
+                    threads.append(started(speak, one, by_line))
+                else:
+                    begun[one.node] = found
+            for node, listing in listings(config, begun, timeout_s, deadline_s):
                 if listing is None:
                     threads.append(started(speak, asked[node], by_library))
                 elif more is None:
@@ -72,7 +93,20 @@ def ask_of_guests(
         threads.append(started(serve, everyone, threads, deadline_s))
         meanwhile()
 
-    return ask_all(config, nodes, start, timeout_s)
+    replies = ask_all(config, nodes, start, timeout_s)
+    _keep(lines)
+    return replies
+
+
+def _keep(lines: Sequence[Line]) -> None:
+    """Leave what was dear to make to a keeper, for the next tool, and close all."""
+    dear = [(line.connected, line.to_keep) for line in lines if line.to_keep is not None]
+    if dear:
+        from vme.hypervisor.wire.keeper import leave_to_a_keeper
+
+        leave_to_a_keeper(dear)
+    for line in lines:
+        line.connected.close()
 
 
 def _of(answers: Iterator[T], _asked: Asked[T]) -> Iterator[T]:
@@ -81,20 +115,16 @@ def _of(answers: Iterator[T], _asked: Asked[T]) -> Iterator[T]:
 
 
 def listings(
-    config: Config, nodes: Sequence[Node], timeout_s: float, deadline_s: float
+    config: Config, begun: Mapping[Node, Channel], timeout_s: float, deadline_s: float
 ) -> Iterator[tuple[Node, Listing | None]]:
     """Each node with its guests as soon as it has told them, or with None as soon as that takes libvirt's library.
 
     Nodes that have said nothing by `deadline_s` are left out. `timeout_s` is for what may be asked of a node later.
     """
     ready, channels = poll(), {}
-    for node in nodes:
-        channel = _begun(config, node)
-        if channel is None:
-            yield node, None
-        else:
-            ready.register(channel, POLLIN)
-            channels[channel.fileno()] = node, channel
+    for node, channel in begun.items():
+        ready.register(channel, POLLIN)
+        channels[channel.fileno()] = node, channel
     while channels and (left_s := deadline_s - time.monotonic()) > 0:
         for number, _event in ready.poll(1000 * left_s):
             node, channel = channels[number]
@@ -108,16 +138,18 @@ def listings(
                 hypervisor = connect_later(node, config.ssh, timeout_s=timeout_s)
                 listing = Listing(hypervisor, guests_told(hypervisor, told))
             ready.unregister(number)
+            channel.close()
             del channels[number]
             yield node, listing
 
 
-def _begun(config: Config, node: Node) -> Channel | None:
+def _at_once(config: Config, node: Node) -> Channel | None:
     """The first question written to the node's daemon, or None where no socket leads to it."""
-    path = kept_socket(node, config.ssh)
-    if path is None:
+    kept = kept_socket(node, config.ssh)
+    if kept is None:
         return None
+    conversation: Conversation = states_again() if kept.opened else states_of_all()
     try:
-        return Channel(path, states_of_all())
+        return Channel(reached(kept.path), conversation)
     except Unusual:
         return None

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from vme.config import Config, Node
 from vme.errors import VmeError
-from vme.hypervisor.connection import Hypervisor, connect
+from vme.hypervisor.connection import Hypervisor, connect, forget_keeper
 from vme.records import dataclass
 from vme.ssh import abandon, is_alive, master_of
 
@@ -111,7 +111,9 @@ def ask_all(config: Config, nodes: Sequence[Node], start: Start[T], timeout_s: f
         if one.bug is not None:
             raise one.bug
     for one in doubtful:
-        if one.mute and not one.ssh_lives:
+        if one.mute and one.ssh_lives:
+            forget_keeper(one.node, config.ssh)  # it may be what hangs
+        elif one.mute:
             abandon(master_of(one.node, config.ssh))
     settled = [_settled(one, timeout_s) for one in asked]
     return Replies(

@@ -2,12 +2,14 @@
 
 import os
 import threading
+from _socket import AF_UNIX, SOCK_STREAM, socket, socketpair
 from collections.abc import Callable
 from pathlib import Path
 
 from vme.config import Node, SshConfig
 from vme.errors import Silent
 from vme.hypervisor.late import libvirt, once
+from vme.hypervisor.wire.channel import reached
 from vme.records import dataclass
 from vme.ssh import DAEMON_SOCKETS, Master, ensure_master, master_of, role_on, start_helper
 
@@ -34,6 +36,18 @@ class Hypervisor:
     def libvirt(self) -> "libvirt.virConnect":
         """The connection. Where it is opened only now (connect_later), that may hang, or raise Silent."""
         return self.opened()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A connection to a node's daemon on which libvirt's protocol can be spoken, and the node, to ask more of later.
+
+    `to_keep`: where the next tool looks for a keeper of it (wire.keeper), if it was dear to make.
+    """
+
+    connected: socket
+    hypervisor: Hypervisor
+    to_keep: Path | None
 
 
 def connect(node: Node, ssh: SshConfig, *, timeout_s: float) -> Hypervisor:
@@ -73,21 +87,52 @@ def _hypervisor(
     return Hypervisor(node, lambda: opened, ssh, fresh, read_only)
 
 
-def connect_later(node: Node, ssh: SshConfig, *, timeout_s: float) -> Hypervisor:
-    """A node that answers over its kept_socket, for whoever wants more of it: connected to when that is asked."""
-    return Hypervisor(node, once(lambda: connect(node, ssh, timeout_s=timeout_s).libvirt), ssh, fresh=False)
+def connect_later(node: Node, ssh: SshConfig, *, timeout_s: float, fresh: bool = False) -> Hypervisor:
+    """A node that has answered over the wire, for whoever wants more of it: connected to when that is asked."""
+    read_only = not node.local and _remembered_way(master_of(node, ssh)) == _READER
+    return Hypervisor(node, once(lambda: connect(node, ssh, timeout_s=timeout_s).libvirt), ssh, fresh, read_only)
 
 
-def kept_socket(node: Node, ssh: SshConfig) -> Path | None:
-    """A socket that may lead to the node's daemon at once: one that an earlier tool left forwarded, or this machine's.
+@dataclass(frozen=True)
+class KeptSocket:
+    """A socket that may lead to a node's daemon at once. `opened`: libvirt is open on it, for a listing's question."""
 
-    Never one over which our key may only read.
-    """
+    path: Path
+    opened: bool = False
+
+
+def kept_socket(node: Node, ssh: SshConfig) -> KeptSocket | None:
+    """This machine's own, one that an earlier tool left forwarded, or its keeper's where forwarding is forbidden."""
     if node.local:
-        return next((path for path in map(Path, DAEMON_SOCKETS.values()) if path.exists()), None)
+        return next((KeptSocket(path) for path in map(Path, DAEMON_SOCKETS.values()) if path.exists()), None)
     master = master_of(node, ssh)
     way = _remembered_way(master)
-    return master.forwarded(way) if way in DAEMON_SOCKETS else None
+    return KeptSocket(master.forwarded(way)) if way in DAEMON_SOCKETS else KeptSocket(master.kept, opened=True)
+
+
+def forget_keeper(node: Node, ssh: SshConfig) -> None:
+    """Make the next tool open a line of its own."""
+    master_of(node, ssh).kept.unlink(missing_ok=True)
+
+
+def line_to(node: Node, ssh: SshConfig, *, timeout_s: float) -> Line:
+    """A line to another node's daemon by the way that worked last time: its ssh is started if it has to be.
+
+    Whether somebody answers shows when it is spoken on. As with connect, call it from a thread that nobody waits for.
+    Raises Silent, and Unusual where the way leads nowhere.
+    """
+    master = master_of(node, ssh)
+    fresh = ensure_master(master, timeout_s)
+    way = _remembered_way(master)
+    if way in DAEMON_SOCKETS:
+        ours = reached(master.forwarded(way))
+    else:
+        ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
+        start_helper(master, theirs, read_only=way == _READER)
+        theirs.close()
+    return Line(
+        ours, connect_later(node, ssh, timeout_s=timeout_s, fresh=fresh), None if way in DAEMON_SOCKETS else master.kept
+    )
 
 
 def _opened_at_once(master: Master, way: str) -> "libvirt.virConnect | None":

@@ -22,25 +22,39 @@ _STATE = 1
 _SIZES = {1: 4, 2: 4, 3: 8, 4: 8, 5: 8, 6: 4}
 _INT, _STRING = 1, 7
 
-# remote_connect_open_args: the name may be NULL, so a 1 says that it is there; flags.
-_SYSTEM = packed(1) + packed_string(b"qemu:///system") + packed(0)
+# remote_connect_open_args: the name may be NULL, so a 1 says that it is there; flags (VIR_CONNECT_RO) come after it.
+_SYSTEM = packed(1) + packed_string(b"qemu:///system")
+_READ_ONLY = 1
 # remote_connect_get_all_domain_stats_args: of no guests in particular, so of all; which groups; flags.
 _STATES_OF_ALL = packed(0) + packed(_STATE) + packed(0)
+
+# The serial number that states_again asks with.
+STATES_AGAIN = 3
 
 # A guest's name and UUID, and the numbers of its state and the reason for it.
 Told = tuple[str, str, int, int]
 Conversation = Generator[bytes, bytes, tuple[Told, ...]]
 
 
-def states_of_all() -> Conversation:
+def states_of_all(*, read_only: bool = False) -> Conversation:
     """What is to be written, for which the message that comes in answer is to be sent in; returns all guests.
 
     Raises Unusual where the answer is any but the plain one.
     """
     # Also where nobody is asked for a password: with polkit, root is let in by this question, and by nothing else.
     _refuse_other_auth((yield from _result(_AUTH_LIST, 1, b"")))
-    Reader((yield from _result(_OPEN, 2, _SYSTEM))).finish()
-    return _guests_in((yield from _result(_ALL_STATS, 3, _STATES_OF_ALL)))
+    Reader((yield from _result(_OPEN, 2, _SYSTEM + packed(_READ_ONLY if read_only else 0)))).finish()
+    return (yield from states_again())
+
+
+def states_again() -> Conversation:
+    """The last of these questions alone, where libvirt is open already."""
+    return _guests_in((yield from _result(_ALL_STATS, STATES_AGAIN, _STATES_OF_ALL)))
+
+
+def states_call(serial: int) -> bytes:
+    """That question as a message."""
+    return call(_ALL_STATS, serial, _STATES_OF_ALL)
 
 
 def _result(procedure: int, serial: int, arguments: bytes) -> Generator[bytes, bytes, bytes]:

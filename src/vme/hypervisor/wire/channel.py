@@ -1,8 +1,9 @@
-"""A conversation with a daemon over a UNIX socket, that nobody waits for: whoever has many of them polls."""
+"""A conversation with a daemon over a socket. Whoever has many of them polls, and waits for none."""
 
 # The class beneath socket.socket: the module around it takes 4 ms to import, a tenth of a whole listing.
 from _socket import AF_UNIX, SOCK_STREAM, socket
 from pathlib import Path
+from select import POLLIN, poll
 
 from vme.hypervisor.wire.bulk import Conversation, Told
 from vme.hypervisor.wire.protocol import is_whole
@@ -11,19 +12,37 @@ from vme.hypervisor.wire.xdr import Unusual
 _AT_ONCE = 1 << 18
 
 
+def reached(path: Path) -> socket:
+    """A connection to the UNIX socket there. Raises Unusual if it leads nowhere."""
+    made = socket(AF_UNIX, SOCK_STREAM)
+    made.setblocking(False)
+    try:
+        made.connect(str(path))
+    except OSError as problem:
+        made.close()
+        raise Unusual(str(problem)) from None
+    return made
+
+
+def hear_out(connected: socket, conversation: Conversation) -> tuple[Told, ...]:
+    """The whole of a conversation; waits for as long as it takes. The connection stays open. Raises Unusual."""
+    channel, ready = Channel(connected, conversation), poll()
+    ready.register(channel, POLLIN)
+    while True:
+        ready.poll()
+        told = channel.hear()
+        if told is not None:
+            return told
+
+
 class Channel:
     """A conversation under way. Whatever goes wrong raises Unusual, and it is closed."""
 
-    def __init__(self, path: Path, conversation: Conversation) -> None:
+    def __init__(self, connected: socket, conversation: Conversation) -> None:
         self._conversation = conversation
         self._received = bytearray()
-        self._socket = socket(AF_UNIX, SOCK_STREAM)
-        self._socket.setblocking(False)
-        try:
-            self._socket.connect(str(path))
-        except OSError as problem:
-            self.close()
-            raise Unusual(str(problem)) from None
+        self._socket = connected
+        self._socket.setblocking(False)  # also one that was made elsewhere
         self._say(next(conversation))
 
     def fileno(self) -> int:
@@ -33,14 +52,13 @@ class Channel:
         self._socket.close()
 
     def hear(self) -> tuple[Told, ...] | None:
-        """Take what has come; returns the guests, and closes, once all has been said."""
+        """Take what has come; returns the guests once all has been said. The connection then stays open."""
         try:
             if not self._has_whole_message():
                 return None
             message, self._received = bytes(self._received), bytearray()
             self._say(self._conversation.send(message))
         except StopIteration as end:
-            self.close()
             guests: tuple[Told, ...] = end.value
             return guests
         except Unusual:

@@ -33,6 +33,34 @@ def is_whole(received: bytes | bytearray) -> bool:
     return len(received) == length
 
 
+def taken(received: bytearray) -> bytes | None:
+    """The first message of what has come, which is taken out of it; None while it has not come whole."""
+    if len(received) < _LENGTH.size:
+        return None
+    length: int = _LENGTH.unpack_from(received)[0]
+    if not _SHORTEST <= length <= _LONGEST:
+        raise Unusual(f"a message of {length} bytes")
+    if len(received) < length:
+        return None
+    message = bytes(received[:length])
+    del received[:length]
+    return message
+
+
+def serial_of(message: bytes) -> int:
+    """Which call this whole message answers."""
+    serial: int = _HEADER.unpack_from(message, _LENGTH.size)[4]
+    return serial
+
+
+def with_serial(message: bytes, serial: int) -> bytes:
+    """The same message, as the answer to another call."""
+    program, version, procedure, kind, _, status = _HEADER.unpack_from(message, _LENGTH.size)
+    return (
+        message[: _LENGTH.size] + _HEADER.pack(program, version, procedure, kind, serial, status) + message[_SHORTEST:]
+    )
+
+
 def result_in(message: bytes, procedure: int, serial: int) -> bytes:
     """What the procedure returned. Raises Unusual if this whole message is not its reply, or tells an error."""
     if _HEADER.unpack_from(message, _LENGTH.size) != (_PROGRAM, _VERSION, procedure, _REPLY, serial, _OK):
