@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from lab import lifecycle, run
 from lab.host import environment_of, inside, must_on, powered, root_of
 from lab.place import CHECKOUT, Lab
 from lab.topology import DEFAULT, Topology
+from tests.lab.wrapped import wrapped_node
 
 GUESTS_PER_NODE = 20
 EAST = DEFAULT.zones[0]
@@ -66,6 +67,18 @@ def define_guests(lab: Lab) -> None:
     home = lab.home_of(management) / "root/.kcli"
     home.mkdir()
     (home / "config.yml").write_text(KCLI)
+
+
+@contextmanager
+def wrapped_nodes(lab: Lab) -> Iterator[None]:
+    """Each node with vme_ssh_wrapper too, and a vme.toml by whose key nothing else is let in (rows.FORCED)."""
+    with ExitStack() as nodes:
+        for node in lab.topology.nodes:
+            key = nodes.enter_context(wrapped_node(lab, node.name)).key("operate")  # one for all of them
+        home = lab.home_of(lab.topology.management)
+        text = (home / "vme.toml").read_text()
+        (home / "vme-operate.toml").write_text(text.replace('user = "root"', f'user = "root"\nkey = "{key}"'))
+        yield
 
 
 def in_lab(lab: Lab, argv: Sequence[str], stdin: str = "") -> str:

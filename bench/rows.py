@@ -69,6 +69,13 @@ class Row:
     rounds: int = 15
 
 
+# By keys that forbid forwarding, the forced command in force: bench.place.wrapped_nodes.
+FORCED = "VME_CONFIG=${HOME%/root}/vme-operate.toml HOME=$HOME/.ssh/test-operate.home"
+FLOORS = (
+    f"{{ list_guests; {GO_HOME}; ssh -f -N -M -S /run/floors.ctl kvm01; }} >/dev/null; cd $XDG_RUNTIME_DIR/vme;"
+    f" /usr/bin/python3 {CHECKOUT}/bench/floors.py $PWD/kvm01*.libvirtd $PWD/kvm02*.libvirtd;"
+    " ssh -S /run/floors.ctl -O exit node 2>/dev/null"
+)
 LISTING = "list_guests, three nodes, warm"
 COLD = "list_guests, three nodes, cold"
 ONE_NODE = f"{VIRSH} list --all"
@@ -96,6 +103,19 @@ ROWS = (
     Row(COLD, "list_guests", "pdsh + virsh", ALL_NODES, 1.0, before=CLOSE, needs="pdsh"),
     Row("node_list, three nodes, warm", "node_list", "virsh and ssh, node by node", ASK_ALL, 0.05, rounds=5),
     Row("info_guest, its node not told", "info_guest g1-1", "virsh dominfo, told its node", f"{VIRSH} dominfo g1-1"),
+    Row("list_guests, forced command, warm", f"{FORCED} list_guests", "virsh of one node", ONE_NODE, 0.6),
+    Row("list_guests, forced command, warm", f"{FORCED} list_guests", "pdsh + virsh", ALL_NODES, 0.5, needs="pdsh"),
+    Row(
+        "list_guests, forced command, cold",
+        f"{FORCED} list_guests",
+        "pdsh + virsh",
+        ALL_NODES,
+        2.0,
+        before=f"pkill -f [w]ire.keeper; {CLOSE}",
+        needs="pdsh",
+        rounds=9,
+    ),
+    Row("node_list, forced command", f"{FORCED} node_list", "virsh and ssh, node by node", ASK_ALL, 0.1, rounds=3),
     Row("list_guests --help", "list_guests --help", "virsh --help", "virsh --help"),
     Row("a guest's name completed", "vme --complete guests", "virsh --help", "virsh --help"),
     Row(
@@ -105,6 +125,24 @@ ROWS = (
         f"{VIRSH} start blank",
         0.6,
         before=f"{VIRSH} -q destroy blank; true",
+    ),
+    Row(
+        "start_guest, forced command",
+        f"{FORCED} start_guest blank",
+        "virsh start, told its node",
+        f"{VIRSH} start blank",
+        1.2,
+        before=f"{VIRSH} -q destroy blank; true",
+        rounds=9,
+    ),
+    Row(
+        "migrate_guest, forced command",
+        f"{FORCED} migrate_guest moving kvm02",
+        "virsh migrate",
+        f"{VIRSH} -q {MOVE} qemu+ssh://kvm02/system",
+        2.2,
+        before=GO_HOME,
+        rounds=5,
     ),
     Row(
         "migrate_guest",

@@ -1,12 +1,13 @@
 """Times to results, results to docs/performance.md."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.rows import Row
 
-BEGIN, END = "<!-- made by bin/bench -->", "<!-- until here -->"
+# What is written into docs/performance.md stands between one of these and the END that follows.
+ROWS_MARK, FLOORS_MARK, END = "<!-- made by bin/bench -->", "<!-- floors, by bin/bench -->", "<!-- until here -->"
 
 
 def result(row: Row, ours: Sequence[tuple[float, float]], peers: Sequence[tuple[float, float]]) -> dict[str, Any]:
@@ -41,7 +42,12 @@ def lines(results: Sequence[dict[str, Any]]) -> list[str]:
     return rows
 
 
-def with_table(page: str, made: Sequence[str]) -> str:
-    """The page with what is between its two marks replaced."""
-    before, _, rest = page.partition(BEGIN)
-    return "\n".join([before + BEGIN, "", *made, "", END + rest.partition(END)[2]])
+def floor_lines(floors: Mapping[str, float]) -> list[str]:
+    """The table of what no tool gets below."""
+    return ["| alone | ms |", "|---|--:|", *(f"| {what} | {took_ms} |" for what, took_ms in floors.items())]
+
+
+def with_table(page: str, mark: str, made: Sequence[str]) -> str:
+    """The page with what is between this mark and the next END replaced."""
+    before, _, rest = page.partition(mark)
+    return "\n".join([before + mark, "", *made, "", END + rest.partition(END)[2]])
