@@ -1,6 +1,4 @@
-"""What no tool gets below, on this machine: run on the lab's management side, over the sockets our listing has left.
-
-    python3 bench/floors.py SOCKET_OF_KVM01 SOCKET_OF_KVM02
+"""What no tool gets below, on this machine: run on the lab's management side, where bench.rows.FLOORS made connections.
 
 Prints a JSON object: what -> milliseconds. Guests of other rows are used (blank, moving), and are left as they were.
 """
@@ -22,8 +20,8 @@ TWENTY = 20
 MOVE = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PERSIST_DEST | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
 
 
-def main(sockets: list[str]) -> None:
-    first, second = (libvirt.open(f"qemu+unix:///system?socket={path}") for path in sockets)
+def main() -> None:
+    first, second = (libvirt.open(f"qemu+unix:///system?socket=/run/floors-{node}") for node in NODES[:2])
     json.dump(dict(floors(first, second)), sys.stdout)
 
 
@@ -49,7 +47,7 @@ def floors(first: Any, second: Any) -> Iterator[tuple[str, float]]:
 
 
 NODES = ("kvm01", "kvm02", "kvm03")
-REUSED = ("-o", "ControlPath=/run/floors.ctl")
+REUSED = ("-o", "ControlPath=/run/floors-kvm01.ctl")
 
 
 def ssh_to(node: str) -> list[str]:
@@ -103,4 +101,4 @@ def moved(first: Any, second: Any) -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -72,9 +72,10 @@ class Row:
 # By keys that forbid forwarding, the forced command in force: bench.place.wrapped_nodes.
 FORCED = "VME_CONFIG=${HOME%/root}/vme-operate.toml HOME=$HOME/.ssh/test-operate.home"
 FLOORS = (
-    f"{{ list_guests; {GO_HOME}; ssh -f -N -M -S /run/floors.ctl kvm01; }} >/dev/null; cd $XDG_RUNTIME_DIR/vme;"
-    f" /usr/bin/python3 {CHECKOUT}/bench/floors.py $PWD/kvm01*.libvirtd $PWD/kvm02*.libvirtd;"
-    " ssh -S /run/floors.ctl -O exit node 2>/dev/null"
+    f"{{ {GO_HOME}; }} >/dev/null; for node in kvm01 kvm02; do"
+    " ssh -f -N -M -S /run/floors-$node.ctl -L /run/floors-$node:/run/libvirt/libvirt-sock $node; done;"
+    f" /usr/bin/python3 {CHECKOUT}/bench/floors.py; status=$?;"
+    " for node in kvm01 kvm02; do ssh -S /run/floors-$node.ctl -O exit $node 2>/dev/null; done; exit $status"
 )
 LISTING = "list_guests, three nodes, warm"
 COLD = "list_guests, three nodes, cold"
