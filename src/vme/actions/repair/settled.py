@@ -59,7 +59,7 @@ def settled(
         too_early = _reason_to_wait(work, ways)
         if too_early is not None:
             found[number] = too_early
-    last: dict[int, Look] = {}
+    last: dict[int, Look | None] = {}
     deadline_s, told = time.monotonic() + _PATIENCE_S, False
     while open_ := [number for number in range(len(works)) if number not in found]:
         late = overdue_here()
@@ -69,22 +69,29 @@ def settled(
             told = True
         asked = {node for number in open_ for node in works[number].nodes} - unreached
         everything = look_at(config, tuple(node for node in nodes if node in asked), timeout_s)
+        is_last = time.monotonic() > deadline_s
         for number in open_:
-            work, look = works[number], everything.at(works[number].nodes)
-            missed = unreached & set(work.nodes)
-            if look.silences:
-                found[number] = _silent(work, look)
-            elif not missed and _agree(work, last.get(number), look):
-                found[number] = look
-            elif time.monotonic() > deadline_s:
-                found[number] = _never_settled(work, missed)
-            elif missed:
-                last.pop(number, None)
-            else:
-                last[number] = look
+            work, missed = works[number], unreached & set(works[number].nodes)
+            look = everything.at(work.nodes)
+            outcome = _outcome(work, last.get(number), look, missed, is_last=is_last)
+            last[number] = None if missed else look
+            if outcome is not None:
+                found[number] = outcome
         if len(found) < len(works):
             time.sleep(_BETWEEN_LOOKS_S)
     return [found[number] for number in range(len(works))]
+
+
+def _outcome(
+    work: Unfinished, before: Look | None, now: Look, missed: set[Node], *, is_last: bool
+) -> Look | VmeError | None:
+    """The look to decide on, or why there is none; None while another look may tell."""
+    if now.silences:
+        return _silent(work, now)
+    agree = before is not None and _told_of(work, before) == _told_of(work, now)
+    if agree and not missed and not _is_starting(work, now):
+        return now
+    return _never_settled(work, missed) if is_last else None
 
 
 def look_at(config: Config, nodes: tuple[Node, ...], timeout_s: float) -> Look:
@@ -95,11 +102,6 @@ def look_at(config: Config, nodes: tuple[Node, ...], timeout_s: float) -> Look:
         tuple(one for answer in definitions.answers for one in answer.value),
         tuple({silence.node: silence for silence in (*guests.silences, *definitions.silences)}.values()),
     )
-
-
-def _agree(work: Unfinished, before: Look | None, now: Look) -> bool:
-    """Whether two looks say the same of the work's own guest, and nothing that is about to become something else."""
-    return before is not None and not _is_starting(work, now) and _told_of(work, before) == _told_of(work, now)
 
 
 def _told_of(work: Unfinished, look: Look) -> list[tuple[str, ...]]:
