@@ -67,7 +67,8 @@ def refuse_missing(selection: Selection, everyone: Iterable[Guest], silences: It
             f"{names}: not on any node that answered; no answer from {silence_text(silent)}",
             hint="it may be on a silent node: try again, or see what is wrong there",
         )
-    raise NotFound(f"{names}: no such guest on {_place(selection)}", hint="list_guests shows those there are")
+    hint = "list_guests shows those there are"
+    raise NotFound(f"{names}: no such guest on {_place(selection)}", hint=hint, names=missing)
 
 
 def _nothing_found(selection: Selection, silences: Sequence[Silence]) -> NotFound | Silent:
