@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from tests.faults import stopped
 from tests.faults.at_step import NOWHERE
 from tests.faults.causes import FAULTS, Scene
-from tests.faults.cells import COPYING, Cell
+from tests.faults.cells import ACROSS, COPYING, RUNNING, Cell
 from tests.faults.checker import verdict
 from tests.faults.expectations import expectations
-from tests.faults.ground import COUNTING, MOVING, NODE, Ground
+from tests.faults.ground import ACROSS_NODE, COUNTING, MOVING, NODE, Ground
 from tests.faults.stopped import Said
 from tests.faults.world import World
 from tests.lab.vme import eventually
@@ -72,6 +72,9 @@ def ready(ground: Ground, cell: Cell) -> Scene:
     elif cell.tool == "add_disk_guest":
         guest = ground.new_guest()
         words = ["add_disk_guest", guest, "-d", "1", "--timeout", "2"]
+    elif cell.tool in ACROSS:
+        guest, destination = _guest_with_images(ground, runs=cell.tool == RUNNING), ACROSS_NODE
+        words = ["migrate_guest", guest, destination, "--with-storage", "--timeout", "2"]
     else:
         guest, source, destination = _moving_guest(ground, cell)
         words = ["migrate_guest", guest, destination, "--timeout", "2"]
@@ -85,6 +88,13 @@ def _moving_guest(ground: Ground, cell: Cell) -> tuple[str, str, str]:
     if cell.fault and FAULTS[cell.fault].stops:
         return ground.new_guest(start=True, snapshots=True), NODE, other
     return COUNTING, at, other
+
+
+def _guest_with_images(ground: Ground, *, runs: bool) -> str:
+    """One whose images can be compared byte for byte: what libvirt copies of a qcow2 image lies elsewhere in it."""
+    if runs:
+        return ground.new_guest(start=True, data=True, form="raw")
+    return ground.new_guest(snapshots=True, data=True)
 
 
 def _come_to(scene: Scene, cell: Cell) -> None:
@@ -114,7 +124,7 @@ def _end(scene: Scene, cell: Cell) -> Said:
     if cell.point == COPYING and not scene.tool.ended() and scene.guest in scene.vme.guests_of(scene.source):
         scene.vme.status_on(scene.source, *_FASTER, scene.guest, _FAST_MIB)
     said = scene.tool.end()
-    if cell.tool == "migrate_guest" and fault.kills:
+    if cell.tool.startswith("migrate_guest") and fault.kills:
         # libvirt itself takes back what a client that is gone has begun.
         eventually(lambda: len(scene.vme.running(scene.guest)) < 2, "one QEMU of it is left", timeout_s=30)
     return said

@@ -125,9 +125,9 @@ def case_held(config: Config, place: Place) -> Iterator[Case | None]:
             return
         entry = parsed(place.store, place.guest, text)
         if entry.entry_zone is not None:
-            if _place_of_entry(config, place) is None:
-                remove_entry(entry.file)  # its work was not begun, or is done
-            yield None
+            alone = _place_of_entry(config, place) is None
+            finding = f"zone {entry.entry_zone} has no entry of it: nothing was begun, or all is done"
+            yield Case(entry, Remedy(finding, f"remove this note of it in zone {place.store.zone}")) if alone else None
             return
         note = None if other is None else journal_file(other.stores[0], place.guest)
         yield Case(entry, _remedy(config, entry, other), note)
