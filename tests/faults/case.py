@@ -135,6 +135,7 @@ _FASTER = ("virsh", "-q", "migrate-setspeed")
 
 def _settled(ground: Ground) -> World:
     """The world once a node that was silent has done what it was asked before, and nothing changes any more."""
+    eventually(lambda: not _is_sending(ground), "what was sent while a link was cut has come through", timeout_s=60)
     last = ground.glance()
     while True:
         time.sleep(0.5)
@@ -142,6 +143,12 @@ def _settled(ground: Ground) -> World:
         if not _changed(last, now):
             return now
         last = now
+
+
+def _is_sending(ground: Ground) -> bool:
+    """Whether something is on its way to a node: TCP tries again only seconds after a link is healed."""
+    connections = ground.vme.on("mgmt", "ss", "--no-header", "--tcp", "--numeric").splitlines()
+    return any(int(unacknowledged) for _, _, unacknowledged, *_ in map(str.split, connections))
 
 
 def _unsaid(left: World, said: Said, *, killed: bool) -> list[str]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vme.config import Config, Node
     from vme.fleet.everywhere import Silence
     from vme.fleet.locate import Located
+    from vme.fleet.selection import Selection
     from vme.hypervisor.guest import Guest
 
 # More at once on one node mostly queue up in its daemon.
@@ -155,7 +156,6 @@ def chosen_guests(arguments: argparse.Namespace, context: Context, *, reading: b
     Raises as vme.fleet.locate.locate does; Misused where neither a word nor --all says which: a script whose variable
     is empty must not have meant every guest of a zone; and, but for `reading`, Refused where our key may only read.
     """
-    from vme.fleet.locate import locate_selected
     from vme.fleet.selection import select
 
     if arguments.all == bool(arguments.guests):
@@ -163,7 +163,7 @@ def chosen_guests(arguments: argparse.Namespace, context: Context, *, reading: b
     selection = select(
         context.config, arguments.guests, zones=arguments.zone, nodes=arguments.node, states=arguments.state
     )
-    located = locate_selected(context.config, selection, timeout_of(arguments, context))
+    located = _located(context.config, selection, timeout_of(arguments, context), reading=reading)
     if selection.is_open:
         context.unseen = tuple(silence for silence in located.silences if silence.node in selection.nodes)
     context.jobs_per_node = arguments.jobs
@@ -180,15 +180,41 @@ def the_guest(word: str, arguments: argparse.Namespace, context: Context, *, rea
     Raises as vme.fleet.locate.locate does; Misused where the word names several; and, but for `reading`, Refused where
     our key may only read.
     """
-    from vme.fleet.locate import locate
+    from vme.fleet.selection import select
 
-    guests = locate(context.config, [word], timeout_of(arguments, context)).guests
+    selection = select(context.config, [word])
+    guests = _located(context.config, selection, timeout_of(arguments, context), reading=reading).guests
     if len(guests) > 1:
         raise Misused(f"{word!a} names {len(guests)} guests, and this works on one", hint="name one of them")
     context.touched.append(str(guests[0]))
     if not reading:
         _refuse_where_we_may_only_read(guests)
     return guests[0]
+
+
+def _located(config: "Config", selection: "Selection", timeout_s: float, *, reading: bool) -> "Located":
+    """Find them; of one that is on two nodes, because it is being moved or was left so, that is what is said.
+
+    Who undefines one of the two meanwhile, as for any other twins, could take away the one that stays.
+    """
+    from vme.fleet.locate import Twins, locate_selected
+
+    try:
+        return locate_selected(config, selection, timeout_s)
+    except Twins as twins:
+        if reading:
+            raise
+        for name in twins.names:
+            _refuse_at_work(config, name, timeout_s)
+        return locate_selected(config, selection, timeout_s)  # it was waited for
+
+
+def _refuse_at_work(config: "Config", name: str, timeout_s: float) -> None:
+    from vme.journal.work import reasons_unfinished, refuse_busy
+    from vme.store.proof import answers
+
+    stores = [store for zone in config.zones for store in zone.stores if answers(store, timeout_s=timeout_s)]
+    refuse_busy(config, name, [store for store in stores if reasons_unfinished(name, [store])])
 
 
 def _refuse_where_we_may_only_read(guests: "Sequence[Guest]") -> None:
