@@ -17,6 +17,8 @@ from tests.lab.vme import eventually
 
 # What a slow migration carries in a second, and a fast one.
 _SLOW_MIB, _FAST_MIB = "2", "10000"
+# What a disk is copied with is set at the start, and is not changed on the way: that takes some seconds, not minutes.
+_DISK_MIB = "4"
 # The exit status that says that a node gave no answer (docs/exit-status.md).
 SILENT = 5
 # Faults in which the tool stands still while libvirt goes on: the copy is to end meanwhile.
@@ -74,7 +76,7 @@ def ready(ground: Ground, cell: Cell) -> Scene:
         words = ["add_disk_guest", guest, "-d", "1", "--timeout", "2"]
     elif cell.tool in ACROSS:
         guest, destination = _guest_with_images(ground, runs=cell.tool == RUNNING), ACROSS_NODE
-        words = ["migrate_guest", guest, destination, "--with-storage", "--timeout", "2"]
+        words = ["migrate_guest", guest, destination, "--with-storage", "--timeout", "10"]
     else:
         guest, source, destination = _moving_guest(ground, cell)
         words = ["migrate_guest", guest, destination, "--timeout", "2"]
@@ -103,7 +105,8 @@ def _come_to(scene: Scene, cell: Cell) -> None:
         scene.started.append(stopped.begin(scene.vme, cell.point, *scene.words))
         scene.tool.wait_until_stopped()
         return
-    scene.vme.virsh(scene.source, "migrate-setspeed", scene.guest, _SLOW_MIB)
+    speed = _DISK_MIB if cell.tool == RUNNING else _SLOW_MIB
+    scene.vme.virsh(scene.source, "migrate-setspeed", scene.guest, speed)
     scene.started.append(stopped.begin(scene.vme, NOWHERE, *scene.words))
     eventually(lambda: len(scene.vme.running(scene.guest)) == 2, "the copy of the memory has begun")
     eventually(lambda: "Outgoing" in scene.vme.virsh(scene.source, "domjobinfo", scene.guest), "the job runs")

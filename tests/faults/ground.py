@@ -16,6 +16,7 @@ MOVING = ("kvm01", "kvm02")
 # Of another zone: where guests go with their images.
 ACROSS_NODE = "kvm04"
 _AT_ONCE = 10
+_SMALL = "32M"
 _FORGET = """\
 for name in {names}; do
     rm -rf /srv/vme/*/virt-store/$name /srv/vme/*/virt-store/.vme/*/$name /srv/vme/*/virt-store/.trash/$name.*
@@ -67,7 +68,7 @@ class Ground:
     def new_guest(
         self, *, start: bool = False, snapshots: bool = False, data: bool = False, form: str = "qcow2"
     ) -> str:
-        """A guest with an empty disk (or one with some data) on NODE, for one cell.
+        """A guest on NODE for one cell, with an empty disk, or with a small one that has some data.
 
         They are made several at once, which costs little more.
         """
@@ -79,6 +80,9 @@ class Ground:
         name = pool.pop(0)
         if data:
             image = f"/srv/vme/east/virt-store/{name}/{name}-vda"
+            if form == "raw":
+                # All of it is copied while its guest runs: what is a hole a store like this one does not tell.
+                self.vme.on("mgmt", "qemu-img", "resize", "-q", "--shrink", "-f", "raw", image, _SMALL)
             self.vme.on("mgmt", "qemu-io", "-f", form, "-c", "write -P 7 5M 3M", image)
         if snapshots:
             self._take_snapshots(NODE, name)
