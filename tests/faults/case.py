@@ -127,7 +127,7 @@ def _end(scene: Scene, cell: Cell) -> Said:
     if cell.point == COPYING and not scene.tool.ended() and scene.guest in scene.vme.guests_of(scene.source):
         scene.vme.status_on(scene.source, *_FASTER, scene.guest, _FAST_MIB)
     said = scene.tool.end()
-    if cell.tool.startswith("migrate_guest") and fault.kills:
+    if cell.tool.startswith("migrate_guest") and (fault.kills or "nobody waited for its end" in said.text):
         # libvirt itself takes back what a client that is gone has begun.
         eventually(lambda: len(scene.vme.running(scene.guest)) < 2, "one QEMU of it is left", timeout_s=30)
     return said
