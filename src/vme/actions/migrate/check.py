@@ -35,11 +35,11 @@ def check(
     `with_storage`: to a node of another zone, with its images.
     """
     checked(guest.name, "guest")
-    wanted = wanted_node(config, guest, destination, with_storage=with_storage)
-    zones = dict.fromkeys((guest.node.zone, *([wanted.zone] if wanted is not None else [])))
+    zones = dict.fromkeys((guest.node.zone, *([node_named(config, destination).zone] if destination else [])))
     stores = tuple(store for zone in zones for store in config.zone(zone).stores)
     if _is_begun(guest, stores, timeout_s):
         refuse_busy(config, guest.name, stores)
+    wanted = wanted_node(config, guest, destination, with_storage=with_storage)
     settings = settings or config.zone(guest.node.zone).migration
     if with_storage:
         refuse_tunnelled(guest, settings)
