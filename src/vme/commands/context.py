@@ -206,7 +206,7 @@ def _located(config: "Config", selection: "Selection", timeout_s: float, *, read
             raise
         for name in twins.names:
             _refuse_at_work(config, name, timeout_s)
-        return locate_selected(config, selection, timeout_s)  # it was waited for
+        return locate_selected(config, selection, timeout_s)  # who moved it was waited for, or nobody does
 
 
 def _refuse_at_work(config: "Config", name: str, timeout_s: float) -> None:
