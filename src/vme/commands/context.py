@@ -192,17 +192,25 @@ def the_guest(word: str, arguments: argparse.Namespace, context: Context, *, rea
 
 
 def _located(selection: "Selection", arguments: argparse.Namespace, context: Context, *, reading: bool) -> "Located":
-    """Find the guests of a selection. Whoever would change one that is not there is told who is at work on it."""
-    from vme.fleet.locate import locate_selected
+    """Find the guests of a selection. Whoever would change one is told who is at work on it, if that may be why it is
+    nowhere, or on two nodes.
 
+    Who undefines one of the two meanwhile, as for any other twins, could take away the one that stays.
+    """
+    from vme.fleet.locate import Twins, locate_selected
+
+    timeout_s = timeout_of(arguments, context)
     try:
-        return locate_selected(context.config, selection, timeout_of(arguments, context))
-    except NotFound as problem:
-        if not reading:
-            from vme.journal.work import refuse_busy_anywhere
+        return locate_selected(context.config, selection, timeout_s)
+    except (NotFound, Twins) as problem:
+        if reading:
+            raise
+        from vme.journal.work import refuse_busy_anywhere
 
-            refuse_busy_anywhere(context.config, problem.names)
-        raise
+        refuse_busy_anywhere(context.config, problem.names)
+        if isinstance(problem, NotFound):
+            raise
+        return locate_selected(context.config, selection, timeout_s)  # who moved it was waited for, or nobody does
 
 
 def _refuse_where_we_may_only_read(guests: "Sequence[Guest]") -> None:

@@ -35,11 +35,11 @@ def check(
     `with_storage`: to a node of another zone, with its images.
     """
     checked(guest.name, "guest")
-    # First in its own zone: while it is moved by another it may seem to be where it is to go.
-    _refuse_begun(config, guest, guest.node.zone, timeout_s)
+    # Before it is asked where it is: while another moves it, it may seem to be where it is to go.
+    zones = dict.fromkeys((guest.node.zone, *([node_named(config, destination).zone] if destination else [])))
+    for zone in zones:
+        _refuse_begun(config, guest, zone, timeout_s)
     wanted = wanted_node(config, guest, destination, with_storage=with_storage)
-    if wanted is not None and wanted.zone != guest.node.zone:
-        _refuse_begun(config, guest, wanted.zone, timeout_s)
     settings = settings or config.zone(guest.node.zone).migration
     if with_storage:
         refuse_tunnelled(guest, settings)

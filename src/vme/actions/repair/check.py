@@ -65,6 +65,9 @@ def _case(config: Config, work: Unfinished, look: Look | VmeError) -> Case | Vme
 
 def _remedy(config: Config, work: Unfinished, look: Look) -> Remedy:
     entry = work.entry
+    if entry.entry_zone is not None:
+        finding = f"zone {entry.entry_zone} has no entry of it: nothing was begun, or all is done"
+        return Remedy(finding, f"remove this note of it in zone {entry.store.zone}")
     judge = _REMEDIES.get(entry.intent.tool)
     if judge is None:
         return blocked(f"{entry.intent.tool} is no tool of this version", "repair it with the version that began it")

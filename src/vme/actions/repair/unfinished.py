@@ -8,7 +8,6 @@ from vme.actions.repair.places import Place, other_zone, place_of_entry
 from vme.config import Config, Node, Zone
 from vme.journal.entry import Entry, is_begun, parsed
 from vme.journal.lock import held
-from vme.journal.work import remove_entry
 from vme.records import dataclass
 from vme.store.layout import journal_file
 
@@ -54,8 +53,7 @@ def unfinished_held(config: Config, place: Place) -> Iterator[Unfinished | None]
             return
         entry = parsed(place.store, place.guest, text)
         if entry.entry_zone is not None:
-            if place_of_entry(config, place) is None:
-                remove_entry(entry.file)  # its work was not begun, or is done
-            yield None
+            # Where its entry is, the work is found there. Without one it was not begun, or is done: see check.py.
+            yield Unfinished(entry, zones) if place_of_entry(config, place) is None else None
             return
         yield Unfinished(entry, zones, None if other is None else journal_file(other.stores[0], place.guest))
