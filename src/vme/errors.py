@@ -44,9 +44,13 @@ class Refused(VmeError):
 
 
 class NotFound(VmeError):
-    """No such guest, and the whole fleet answered."""
+    """No such guest, and the whole fleet answered. `names`: what nothing was found for."""
 
     exit_status = 4
+
+    def __init__(self, message: str, *, hint: str | None = None, names: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.names = tuple(names)
 
 
 class Ambiguous(VmeError):

@@ -32,6 +32,11 @@ class Scene:
     def tool(self) -> Tool:
         return self.started[-1]
 
+    def zone_of(self, node: str) -> str:
+        """The zone that a node is in."""
+        lab = self.vme.lab
+        return lab.topology.zone_of(lab.host(node)).name
+
 
 Deed = Callable[[Scene], None]
 
@@ -124,14 +129,23 @@ def _power(which: str) -> tuple[Deed, Deed]:
     )
 
 
-def _unmount(host: str) -> tuple[Deed, Deed]:
-    def where(scene: Scene) -> str:
-        return "mgmt" if host == "mgmt" else _on(host, scene)
+def _unmount(host: str, whose: str) -> tuple[Deed, Deed]:
+    """Take the store of the source's or the destination's zone from a host."""
 
-    def heal(scene: Scene) -> None:
-        scene.vme.fault("mount", where(scene))
+    def where(scene: Scene) -> tuple[str, str]:
+        return ("mgmt" if host == "mgmt" else _on(host, scene)), scene.zone_of(_on(whose, scene))
 
-    return lambda scene: scene.vme.fault("unmount", where(scene), "east"), heal
+    return (
+        lambda scene: scene.vme.fault("unmount", *where(scene)),
+        lambda scene: scene.vme.fault("mount", *where(scene)),
+    )
+
+
+def _fill(whose: str) -> tuple[Deed, Deed]:
+    def zone(scene: Scene) -> str:
+        return scene.zone_of(_on(whose, scene))
+
+    return lambda scene: scene.vme.fault("fill", zone(scene)), lambda scene: scene.vme.fault("free", zone(scene))
 
 
 def _store_hangs(host: str) -> Deed:
@@ -207,15 +221,15 @@ FAULTS: dict[str, Fault] = {
     ),
     "link to node cut": Fault("no frame passes to its node", *_link("mgmt", "source")),
     "link to destination cut": Fault("no frame passes to the destination", *_link("mgmt", "destination")),
-    "store unmounted here": Fault("the manager loses the store", *_unmount("mgmt")),
-    "store unmounted on node": Fault("its node loses the store", *_unmount("source")),
-    "store unmounted on destination": Fault("the destination loses the store", *_unmount("destination")),
-    "store hangs": Fault("the manager's store stands still for two seconds", release=_store_hangs("mgmt")),
-    "store full": Fault(
-        "the store has no block left",
-        lambda scene: scene.vme.fault("fill", "east"),
-        lambda scene: scene.vme.fault("free", "east"),
+    "store unmounted here": Fault("the manager loses the store", *_unmount("mgmt", "source")),
+    "destination's store unmounted here": Fault(
+        "the manager loses the other zone's store", *_unmount("mgmt", "destination")
     ),
+    "store unmounted on node": Fault("its node loses the store", *_unmount("source", "source")),
+    "store unmounted on destination": Fault("the destination loses the store", *_unmount("destination", "destination")),
+    "store hangs": Fault("the manager's store stands still for two seconds", release=_store_hangs("mgmt")),
+    "store full": Fault("the store has no block left", *_fill("source")),
+    "destination's store full": Fault("the other zone's store has no block left", *_fill("destination")),
     "node without power": Fault("its node loses its power", *_power("source"), stops=True),
     "destination without power": Fault("the destination loses its power", *_power("destination")),
     "stale definition": Fault(

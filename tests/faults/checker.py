@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tests.faults.world import Count, Definition, FileState, Snapshot, World, place_of
+from tests.faults.world import Count, Definition, FileState, Snapshot, World, in_zone, is_saved_xml
 
 K = TypeVar("K")
 
+# What a message says of a guest that moved: running or shut off, as it was.
+THERE = "there"
 ACTIVE = ("running", "paused", "in shutdown", "pmsuspended")
 _STATES = "running|runs|paused|shut off|crashed"
 _MOVED = re.compile(r"^(?P<guest>[\w.-]+): moved from (?P<source>[\w-]+) to (?P<node>[\w-]+) in", re.MULTILINE)
@@ -29,7 +31,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Claim:
-    """Where a message says that the guest is."""
+    """Where a message says that the guest is, and whether it runs (THERE: as it did before)."""
 
     state: str
     node: str
@@ -95,13 +97,13 @@ def _definition_violations(world: World) -> list[str]:
 def _store_violations(world: World) -> list[str]:
     found = []
     for (guest, node), definition in world.definitions.items():
-        saved = world.saved.get(guest)
+        saved = world.saved.get(in_zone(definition.zone, guest))
         if saved is None:
             found.append(f"{guest} has no saved XML")
         elif saved != definition.xml:
             found.append(f"the saved XML of {guest} is not its definition on {node}")
-        found += [f"{guest} has no image {image}" for image in definition.images if place_of(image) not in world.files]
-    defined = {guest for guest, _ in world.definitions}
+        found += [f"{guest} has no image {image}" for image in definition.images if image not in world.files]
+    defined = {in_zone(definition.zone, guest) for (guest, _), definition in world.definitions.items()}
     found += [f"a directory is there without a guest: {name}" for name in sorted(world.directories - defined)]
     found += [f"a history is there without a guest: {name}" for name in sorted(world.histories - defined)]
     return found
@@ -173,7 +175,7 @@ def _files(expected: Mapping[str, FileState], after: Mapping[str, FileState]) ->
     found = []
     for path in sorted({*expected, *after}):
         was, now = expected.get(path), after.get(path)
-        if _is_saved_xml(path) and was is not None and now is not None:
+        if is_saved_xml(path) and was is not None and now is not None:
             continue  # compared as XML, with the definition
         if was is None:
             found.append(f"file {path} was not there")
@@ -193,11 +195,6 @@ def _changes(path: str, was: FileState, now: FileState) -> list[str]:
     elif was.digest != now.digest:
         found.append(f"file {path}: its content has changed")
     return found
-
-
-def _is_saved_xml(path: str) -> bool:
-    guest, _, name = path.partition("/")
-    return name == f"{guest}.xml"
 
 
 def _names(where: str, expected: frozenset[str], after: frozenset[str]) -> list[str]:
@@ -224,9 +221,7 @@ def _counts(expected: Mapping[str, Count | None], after: Mapping[str, Count | No
 
 def claims(said: str, guest: str) -> list[Claim]:
     """Where a tool's words say that the guest is; the last of them is its last word."""
-    found = [
-        (match.start(), Claim("running", match["node"])) for match in _MOVED.finditer(said) if match["guest"] == guest
-    ]
+    found = [(match.start(), Claim(THERE, match["node"])) for match in _MOVED.finditer(said) if match["guest"] == guest]
     found += [
         (match.start(), Claim("running" if match["state"] == "runs" else match["state"], match["node"]))
         for match in _IS.finditer(said)
@@ -240,6 +235,10 @@ def contradictions(said: str, guest: str, after: World) -> list[str]:
     last: Sequence[Claim] = claims(said, guest)[-1:]
     found = []
     for claim in last:
+        if claim.state == THERE:
+            if (guest, claim.node) not in after.definitions or set(after.processes.get(guest, ())) - {claim.node}:
+                found.append(f"said to be on {claim.node}, but it is defined on: {', '.join(after.defined_on(guest))}")
+            continue
         active = claim.state in ACTIVE
         is_there = after.processes.get(guest, ()) == (claim.node,) if active else not after.processes.get(guest)
         if not is_there or after.states.get((guest, claim.node)) != claim.state:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from tests.faults.world import Definition, World, place_of
+from tests.faults.world import Definition, World, in_zone
 
 V = TypeVar("V")
 
@@ -22,6 +22,37 @@ def moved(before: World, guest: str, node: str) -> World:
         definitions=carried(before.definitions),
         snapshots=carried(before.snapshots),
     )
+
+
+def moved_with_images(before: World, after: World, guest: str, node: str, zone: str) -> World:
+    """The guest with all it has is on that node of another zone, its files in that zone's store.
+
+    What it left is one item in the trash of the store it came from.
+    """
+    home = next(definition.zone for (name, _), definition in before.definitions.items() if name == guest)
+    old, new = in_zone(home, guest), in_zone(zone, guest)
+
+    def there(file: str) -> str:
+        directory, slash, name = file.partition("/")
+        return f"{new}{slash}{name}" if directory == old else file
+
+    away = moved(before, guest, node)
+    definition = away.definitions[guest, node]
+    arrived = replace(definition, zone=zone, images=tuple(map(there, definition.images)))
+    return replace(
+        away,
+        definitions={**away.definitions, (guest, node): arrived},
+        files={there(file): state for file, state in before.files.items()},
+        histories=before.histories - {old} | {new},
+        trash=before.trash | _new_trash(before, after, old),
+    )
+
+
+def _new_trash(before: World, after: World, directory: str) -> set[str]:
+    """The one item that came from this directory; its name has the time in it."""
+    return set(sorted(name for name in after.trash - before.trash if name.startswith(f"{directory}."))[:1]) or {
+        f"{directory}.(time)"
+    }
 
 
 def stopped(before: World, guest: str) -> World:
@@ -58,8 +89,6 @@ def deleted(before: World, after: World, guest: str, *, purged: bool = False) ->
     def without(values: Mapping[tuple[str, str], V]) -> dict[tuple[str, str], V]:
         return {key: value for key, value in values.items() if key[0] != guest}
 
-    # Its name has the time in it.
-    item = sorted(name for name in after.trash - before.trash if name.startswith(f"{guest}."))[:1]
     return replace(
         before,
         processes={name: nodes for name, nodes in before.processes.items() if name != guest},
@@ -67,7 +96,7 @@ def deleted(before: World, after: World, guest: str, *, purged: bool = False) ->
         definitions=without(before.definitions),
         snapshots=without(before.snapshots),
         files={path: state for path, state in before.files.items() if path.partition("/")[0] != guest},
-        trash=before.trash | (set() if purged else set(item or [f"{guest}.(time)"])),
+        trash=before.trash | (set() if purged else _new_trash(before, after, guest)),
         histories=before.histories - {guest},
         counts={name: None if name == guest else count for name, count in before.counts.items()},
     )
@@ -77,8 +106,8 @@ def disk_added(before: World, after: World, guest: str, node: str) -> World:
     """The guest has one image more, owned as its first is, in its directory and in its definition."""
     was, now = before.definitions[guest, node], after.definitions.get((guest, node), _NONE)
     new = [image for image in now.images if image not in was.images]
-    first = next(before.files[place_of(image)] for image in was.images)
-    paths = [place_of(image) for image in new[:1]] or [f"{guest}/(one more image)"]
+    first = next(before.files[image] for image in was.images)
+    paths = [*new[:1]] or [f"{guest}/(one more image)"]
     images = {
         path: replace(after.files.get(path, first), owner=first.owner, mode=first.mode, snapshots=0) for path in paths
     }

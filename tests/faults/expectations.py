@@ -2,7 +2,7 @@
 
 from tests.faults import deeds
 from tests.faults.causes import FAULTS, Scene
-from tests.faults.cells import Cell
+from tests.faults.cells import ACROSS, Cell
 from tests.faults.ground import BYSTANDER
 from tests.faults.stopped import Said
 from tests.faults.world import World
@@ -41,4 +41,8 @@ def _done(tool: str, scene: Scene, before: World, after: World) -> dict[str, Wor
         return {"deleted": deeds.deleted(before, after, guest)}
     if tool == "add_disk_guest":
         return {"disk added": deeds.disk_added(before, after, guest, node)}
+    if tool in ACROSS:
+        zone = scene.zone_of(scene.destination)
+        moved = deeds.moved_with_images(before, after, guest, scene.destination, zone)
+        return {f"moved to {scene.destination}": moved}
     return {f"moved to {scene.destination}": deeds.moved(before, guest, scene.destination)}

@@ -1,19 +1,25 @@
-"""The lab as every cell finds it: a bystander with a snapshot, a guest that counts, and guests made for one cell."""
+"""The lab as every cell finds it: a bystander with a snapshot, a guest that counts, and guests made for one cell.
+
+All of them are in one zone; the other is empty.
+"""
 
 from dataclasses import dataclass, field
 
 from lab import witness
-from tests.faults.world import ZONE, World, snapshot
+from tests.faults.world import World, snapshot
 from tests.lab.vme import Vme
 
 BYSTANDER, COUNTING = "keeper", "web1"
 # Not a node that the guest which counts ever goes to: this one may lose its power.
 NODE = "kvm03"
 MOVING = ("kvm01", "kvm02")
+# Of another zone: where guests go with their images.
+ACROSS_NODE = "kvm04"
 _AT_ONCE = 10
+_SMALL = "32M"
 _FORGET = """\
 for name in {names}; do
-    rm -rf /srv/vme/east/virt-store/$name /srv/vme/east/virt-store/.vme/*/$name /srv/vme/east/virt-store/.trash/$name.*
+    rm -rf /srv/vme/*/virt-store/$name /srv/vme/*/virt-store/.vme/*/$name /srv/vme/*/virt-store/.trash/$name.*
 done
 """
 _REMOVE = """\
@@ -31,7 +37,7 @@ class Ground:
     vme: Vme
     addresses: dict[str, str] = field(default_factory=dict)
     count: int = 0
-    pool: list[str] = field(default_factory=list)
+    pools: dict[str, list[str]] = field(default_factory=dict)
     used: list[str] = field(default_factory=list)
     named: dict[str, str] = field(default_factory=dict)
 
@@ -59,13 +65,25 @@ class Ground:
         self.count += 1
         return f"c{self.count:03}"
 
-    def new_guest(self, *, start: bool = False, snapshots: bool = False) -> str:
-        """A guest with an empty disk on NODE, for one cell. They are made several at once, which costs little more."""
-        if not self.pool:
+    def new_guest(
+        self, *, start: bool = False, snapshots: bool = False, data: bool = False, form: str = "qcow2"
+    ) -> str:
+        """A guest on NODE for one cell, with an empty disk, or with a small one that has some data.
+
+        They are made several at once, which costs little more.
+        """
+        pool = self.pools.setdefault(form, [])
+        if not pool:
             self._remove_used()
-            self.pool = [self.new_name() for _ in range(_AT_ONCE)]
-            self.vme.create(f"c[{self.pool[0][1:]}-{self.pool[-1][1:]}]", NODE, "--yes")
-        name = self.pool.pop(0)
+            pool += [self.new_name() for _ in range(_AT_ONCE)]
+            self.vme.create(f"c[{pool[0][1:]}-{pool[-1][1:]}]", NODE, "--yes", "-t", form)
+        name = pool.pop(0)
+        if data:
+            image = f"/srv/vme/east/virt-store/{name}/{name}-vda"
+            if form == "raw":
+                # All of it is copied while its guest runs: what is a hole a store like this one does not tell.
+                self.vme.on("mgmt", "qemu-img", "resize", "-q", "--shrink", "-f", "raw", image, _SMALL)
+            self.vme.on("mgmt", "qemu-io", "-f", form, "-c", "write -P 7 5M 3M", image)
         if snapshots:
             self._take_snapshots(NODE, name)
         if start:
@@ -97,7 +115,7 @@ class Ground:
     def _remove_used(self) -> None:
         """Every trace of guests that were made for a cell, gone."""
         words = " ".join(name for name in self.used if name not in self.named.values())
-        for node in self.vme.lab.zone(ZONE).nodes:
-            self.vme.on(node, "sh", "-c", _REMOVE.format(names=words))
+        for node in self.vme.lab.topology.nodes:
+            self.vme.on(node.name, "sh", "-c", _REMOVE.format(names=words))
         self.vme.on("mgmt", "sh", "-c", _FORGET.format(names=words))
         self.used.clear()

@@ -7,12 +7,15 @@ import pytest
 
 from tests.faults import deeds
 from tests.faults.checker import contradictions, differences, standing_violations
-from tests.faults.ground import MOVING, NODE, Ground
+from tests.faults.ground import ACROSS_NODE, MOVING, NODE, Ground
 from tests.faults.world import World
 from tests.lab.vme import eventually
 
 _STORE = "/srv/vme/east/virt-store"
+_OTHER_STORE = "/srv/vme/west/virt-store"
 _ELSEWHERE = MOVING[0]
+# Cases in which another node has the guest's definition too.
+_TWINS = {"a second definition": _ELSEWHERE, "a second definition in the other zone": ACROSS_NODE}
 
 
 def seen(before: World, after: World) -> set[str]:
@@ -59,7 +62,7 @@ BROKEN = {
         "mgmt",
         f"cp --sparse=always -p {_STORE}/G/G-vda /tmp/G-vda; rm {_STORE}/G/G-vda",
         f"cp --sparse=always -p /tmp/G-vda {_STORE}/G/G-vda; rm /tmp/G-vda",
-        ("G has no image /srv/vme/virt-store/G/G-vda", "file G/G-vda is gone"),
+        ("G has no image G/G-vda", "file G/G-vda is gone"),
     ),
     "saved XML changed": Broken(
         "mgmt",
@@ -112,6 +115,28 @@ BROKEN = {
         f"rm -r {_STORE}/.vme/history/nobody",
         ("a history is there without a guest: nobody", "history: nobody was not there"),
     ),
+    "a copy in the other zone": Broken(
+        "mgmt",
+        f"mkdir {_OTHER_STORE}/G; touch {_OTHER_STORE}/G/G-vda",
+        f"rm -r {_OTHER_STORE}/G",
+        (
+            "a directory is there without a guest: west:G",
+            "file west:G was not there",
+            "file west:G/G-vda was not there",
+        ),
+    ),
+    "a note in the other zone's journal": Broken(
+        "mgmt",
+        f"mkdir -p {_OTHER_STORE}/.vme/journal; touch {_OTHER_STORE}/.vme/journal/G",
+        f"rm {_OTHER_STORE}/.vme/journal/G",
+        ("left in the store: west:.vme/journal/G",),
+    ),
+    "a history in the other zone": Broken(
+        "mgmt",
+        f"mkdir -p {_OTHER_STORE}/.vme/history/G; touch {_OTHER_STORE}/.vme/history/G/000001.xml",
+        f"rm -r {_OTHER_STORE}/.vme/history/G",
+        ("a history is there without a guest: west:G", "history: west:G was not there"),
+    ),
     "a snapshot lost": Broken(
         NODE,
         "virsh snapshot-dumpxml G second >/tmp/second.xml; virsh snapshot-delete G second --metadata",
@@ -133,6 +158,18 @@ BROKEN = {
             "G is defined more than once: on ELSEWHERE, NODE",
             "definition of G on ELSEWHERE: there, against expectation",
             "state of G on ELSEWHERE: nothing expected, and it is shut off",
+        ),
+    ),
+    "a second definition in the other zone": Broken(
+        NODE,
+        "true",
+        "true",
+        (
+            "G is defined more than once: on NODE, ACROSS",
+            "G has no saved XML",
+            "G has no image west:G/G-vda",
+            "definition of G on ACROSS: there, against expectation",
+            "state of G on ACROSS: nothing expected, and it is shut off",
         ),
     ),
     "autostart": Broken(
@@ -163,21 +200,21 @@ def test_what_is_broken_is_seen_and_nothing_else(ground: Ground, still: str, wha
     broken = BROKEN[what]
     before = ground.look()
     assert standing_violations(before) == []
-    if what == "a second definition":
-        ground.vme.write(_ELSEWHERE, "/tmp/twin.xml", ground.vme.virsh(NODE, "dumpxml", "--inactive", still))
-        ground.vme.virsh(_ELSEWHERE, "define", "/tmp/twin.xml")
+    if what in _TWINS:
+        ground.vme.write(_TWINS[what], "/tmp/twin.xml", ground.vme.virsh(NODE, "dumpxml", "--inactive", still))
+        ground.vme.virsh(_TWINS[what], "define", "/tmp/twin.xml")
     ground.vme.on(broken.host, "sh", "-ec", _named(broken.breaks, still, before))
     found = seen(before, ground.look())
     ground.vme.on(broken.host, "sh", "-ec", _named(broken.mends, still, before))
-    if what == "a second definition":
-        ground.vme.virsh(_ELSEWHERE, "undefine", still)
+    if what in _TWINS:
+        ground.vme.virsh(_TWINS[what], "undefine", still)
     assert found == {_named(text, still, before) for text in broken.violations}
     assert seen(before, ground.look()) == set()
 
 
 def _named(text: str, guest: str, world: World) -> str:
     group = world.files[f"{guest}/{guest}-vda"].owner.partition(":")[2]
-    for word, value in (("GROUP", group), ("NODE", NODE), ("ELSEWHERE", _ELSEWHERE)):
+    for word, value in (("GROUP", group), ("NODE", NODE), ("ELSEWHERE", _ELSEWHERE), ("ACROSS", ACROSS_NODE)):
         text = text.replace(word, value)
     # The guest last: in `G` alone or beside a separator, never within a word.
     return "".join(guest if part == "G" else part for part in _split(text))
@@ -248,5 +285,10 @@ def test_a_deed_that_was_not_done_wholly(ground: Ground, still: str) -> None:
     moved = seen(deeds.moved(before, still, _ELSEWHERE), now)
     assert f"definition of {still} on {_ELSEWHERE}: gone, against expectation" in moved
     assert f"snapshot first of {still} on {_ELSEWHERE} is lost" in moved
+    across = seen(deeds.moved_with_images(before, now, still, ACROSS_NODE, "west"), now)
+    assert f"file west:{still}/{still}-vda is gone" in across
+    assert f"file {still}/{still}-vda was not there" in across
+    assert f"history: west:{still} is gone" in across
+    assert f"in the trash: {still}.(time) is gone" in across
     assert f"in the trash: {still}.(time) is gone" in seen(deeds.deleted(before, now, still), now)
     assert seen(deeds.disk_added(before, now, still, NODE), now) == {f"file {still}/(one more image) is gone"}

@@ -21,12 +21,14 @@ from lab.place import Lab
 from lab.topology import Host, Zone
 from tests.lab.vme import VIRSH, Vme
 
+# The zone that the guests of most cells are in. Names in another zone's store have that zone before them: `west:web1`.
 ZONE = "east"
 # Earlier definitions are kept as long as the guest is there: neither litter nor part of it.
 _HISTORY = "history"
 _LIBRARY = ".images"
 _TRASH = ".trash"
 _OWN = ".vme"
+_ON_NODES = "/srv/vme/virt-store/"
 _QCOW2 = b"QFI\xfb"
 _BLOCK = 1 << 16
 
@@ -46,12 +48,13 @@ class FileState:
 
 @dataclass(frozen=True)
 class Definition:
-    """A guest's definition as libvirt keeps it on a node."""
+    """A guest's definition as libvirt keeps it on a node of that zone; `images` are files of the World."""
 
     uuid: str
     xml: str
     autostart: bool
     images: tuple[str, ...]
+    zone: str = ZONE
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class World:
     @property
     def journal(self) -> frozenset[str]:
         """The journal's entries: work that is under way, or was left unfinished."""
-        return frozenset(name for name in self.litter if name.startswith(f"{_OWN}/journal/"))
+        return frozenset(name for name in self.litter if f"{_OWN}/journal/" in name)
 
     def defined_on(self, guest: str) -> tuple[str, ...]:
         """The nodes that have a definition of this guest."""
@@ -103,12 +106,12 @@ class World:
         return {
             path: state
             for path, state in self.files.items()
-            if (path == guest or path.startswith(f"{guest}/")) and path != f"{guest}/{guest}.xml"
+            if (path == guest or path.startswith(f"{guest}/")) and not is_saved_xml(path)
         }
 
 
 def snapshot(vme: Vme, addresses: Mapping[str, str] | None = None, *, glance: bool = False) -> World:
-    """Look at all zones' stores, and at the nodes of the zone that has the guests. `addresses`: of those that count.
+    """Look at all zones' stores and nodes. `addresses`: of the guests that count.
 
     At a `glance` nobody is asked, neither libvirt for states nor a guest for its count: files and processes only.
     """
@@ -118,8 +121,8 @@ def snapshot(vme: Vme, addresses: Mapping[str, str] | None = None, *, glance: bo
     def look(node: Host) -> None:
         nodes[node.name] = _look_at_node(lab, node, glance=glance)
 
-    for_each([lab.host(name) for name in lab.zone(ZONE).nodes], look)
-    stores = [_look_at_store(lab, zone) for zone in lab.topology.zones]
+    for_each(lab.topology.nodes, look)
+    stores = [_look_at_store(lab, zone).named(zone.name) for zone in lab.topology.zones]
     return World(
         processes={guest: tuple(sorted(found)) for guest, found in witness.guests_running(lab).items()},
         states=_merged(node.states for node in nodes.values()),
@@ -148,9 +151,15 @@ def plain(xml: str) -> str:
     return ElementTree.canonicalize(xml, strip_text=True)
 
 
-def place_of(image: str) -> str:
-    """An image's path in its store, from the path under which its node has it."""
-    return image.removeprefix("/srv/vme/virt-store/")
+def in_zone(zone: str, name: str) -> str:
+    """What the World calls a file or directory of a zone's store."""
+    return name if zone == ZONE else f"{zone}:{name}"
+
+
+def is_saved_xml(file: str) -> bool:
+    """Whether it is a guest's saved XML, which is compared as XML."""
+    directory, _, name = file.partition("/")
+    return name == f"{directory.rpartition(':')[2]}.xml"
 
 
 @dataclass(frozen=True)
@@ -166,7 +175,8 @@ def _look_at_node(lab: Lab, node: Host, *, glance: bool) -> _OnNode:
     etc = lab.home_of(node) / flat("/etc/libvirt") / "qemu"
     state = lab.home_of(node) / flat("/var/lib/libvirt") / "qemu"
     states = {} if glance else _states_on(lab, node)
-    definitions = {(file.stem, node.name): _definition(file) for file in sorted(etc.glob("*.xml"))}
+    zone = lab.topology.zone_of(node).name
+    definitions = {(file.stem, node.name): _definition(file, zone) for file in sorted(etc.glob("*.xml"))}
     snapshots = {
         (folder.name, node.name): dict(map(_snapshot, sorted(folder.glob("*.xml"))))
         for folder in sorted((state / "snapshot").glob("*"))
@@ -183,12 +193,13 @@ def _states_on(lab: Lab, node: Host) -> dict[tuple[str, str], str]:
     return {(name, node.name): state.strip() for _number, name, state in rows}
 
 
-def _definition(file: Path) -> Definition:
+def _definition(file: Path, zone: str) -> Definition:
     text = file.read_text()
     root = ElementTree.fromstring(text)
-    images = [source.get("file", "") for source in root.iterfind("devices/disk/source") if source.get("file")]
+    sources = [source.get("file", "") for source in root.iterfind("devices/disk/source") if source.get("file")]
+    images = [in_zone(zone, source.removeprefix(_ON_NODES)) for source in sources]
     autostart = os.path.lexists(file.parent / "autostart" / file.name)
-    return Definition(root.findtext("uuid", "none"), plain(text), autostart, tuple(images))
+    return Definition(root.findtext("uuid", "none"), plain(text), autostart, tuple(images), zone)
 
 
 def _snapshot(file: Path) -> tuple[str, Snapshot]:
@@ -209,6 +220,21 @@ class _OnStore:
     histories: list[str]
     trash: list[str]
     litter: list[str]
+
+    def named(self, zone: str) -> "_OnStore":
+        """The same by the names it has in the World."""
+
+        def names(found: list[str]) -> list[str]:
+            return [in_zone(zone, name) for name in found]
+
+        return _OnStore(
+            {in_zone(zone, name): state for name, state in self.files.items()},
+            {in_zone(zone, guest): xml for guest, xml in self.saved.items()},
+            names(self.directories),
+            names(self.histories),
+            names(self.trash),
+            names(self.litter),
+        )
 
 
 def _look_at_store(lab: Lab, zone: Zone) -> _OnStore:

@@ -145,6 +145,39 @@ def test_nothing_is_decided_while_a_node_is_silent_or_another_is_at_work(vme: Vm
     assert all(f">{tag}<" in xml for tag in ("prod", "web"))
 
 
+def give_up(vme: Vme, point: str, *words: str) -> None:
+    """Run a tool that asks kvm01 over a link that is cut until it gives up: what it sent stays on its way."""
+    tool = begin(vme, point, *words)
+    tool.wait_until_stopped()
+    vme.fault("cut", "mgmt", "kvm01")
+    tool.go_on()
+    said = tool.end()
+    assert said.status == 5, said
+    assert "no answer within 10 s; it may still be done, so nothing was undone" in said.text
+
+
+def test_what_is_on_its_way_to_a_node_is_waited_for(vme: Vme) -> None:
+    give_up(vme, "defining it", "create_guest", "web1", "-s", "kvm01", "-d", "1")
+    vme.fault("heal", "mgmt", "kvm01")
+    assert vme.guests_of("kvm01") == set()
+    done = vme.tool("vme", "repair", "web1")
+    assert "what was sent to kvm01 before is still on its way; waiting" in done.stderr
+    assert "it is shut off on kvm01, and whole; done: save its definition" in done.stdout
+    assert vme.guests_of("kvm01") == {"web1"}
+
+
+@pytest.mark.long
+def test_what_does_not_arrive_is_nothing_to_decide_on(vme: Vme) -> None:
+    give_up(vme, "defining it", "create_guest", "web1", "-s", "kvm01", "-d", "1")
+    said = vme.tool("vme", "repair", "web1", status=5).stderr
+    assert "what was sent to kvm01 before has not arrived there, and may be done yet" in said
+    assert "nothing was changed" in said
+    assert own_files(vme) == ["journal/web1"]
+    vme.fault("heal", "mgmt", "kvm01")
+    assert "done: " in vme.tool("vme", "repair", "web1").stdout
+    assert own_files(vme) == []
+
+
 def test_a_migration_and_where_both_nodes_claim_the_guest(vme: Vme) -> None:
     address = vme.boot("web1")
     kill_at(vme, "moving it", "migrate_guest", "web1", "kvm02")

@@ -8,7 +8,7 @@ from tests.faults.checker import Claim, claims
 @pytest.mark.parametrize(
     ("said", "last"),
     [
-        ("web1: moved from kvm01 to kvm02 in 1.3 s, paused for 249 ms", Claim("running", "kvm02")),
+        ("web1: moved from kvm01 to kvm02 in 1.3 s, paused for 249 ms", Claim("there", "kvm02")),
         ("interrupted; it is running on kvm01, and nothing of it on kvm02", Claim("running", "kvm01")),
         ("it runs on kvm01; what had arrived on kvm02 was removed", Claim("running", "kvm01")),
         (

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 from tests.unit.made import config, store
 from vme.config import Config, Store
 from vme.errors import Failed, Interrupted, Refused, VmeError
+from vme.fleet.deadline import Late
 from vme.journal.entry import Entry, Intent, opening_line, parsed, step_line
-from vme.journal.work import Work, at_work, reasons_unfinished
+from vme.journal.lock import AtWork
+from vme.journal.work import Work, at_work, reasons_unfinished, refuse_busy_anywhere
 from vme.store.layout import journal_file
 
 INTENT = Intent("del_guest", "web1", "east", "uuid-of-web1", {"node": "kvm01"}, "spring clean")
@@ -78,6 +81,29 @@ def test_an_error_leaves_the_entry_and_names_the_mend(vme: Config) -> None:
     with pytest.raises(Refused, match="vme repair web1"):
         work_until(vme, None)
     assert [step.name for step in read(vme).steps] == ["step 0", "step 1"]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_who_gives_up_on_a_silent_node_writes_that_down(vme: Config, wrapped: bool) -> None:
+    def until_it_is_late() -> None:
+        try:
+            raise Late("web1: no answer within 30 s")
+        except Late as problem:
+            if wrapped:
+                raise Failed(f"web1: it moved, but {problem.message}") from None
+            raise
+
+    with pytest.raises((Late, Failed)), at_work(vme, INTENT, vme.zone("east").stores) as work:
+        work.step("one", number=1)
+        until_it_is_late()
+    entry = read(vme)
+    assert (entry.last_step, entry.fact("number"), entry.gave_up_at_s is None) == ("one", 1, False)
+
+
+def test_who_fails_otherwise_does_not(vme: Config) -> None:
+    with pytest.raises(Failed):
+        work_until(vme, Failed("web1: half done"))
+    assert read(vme).gave_up_at_s is None
 
 
 @pytest.mark.parametrize("steps", [0, 2])
@@ -212,3 +238,23 @@ def test_work_in_two_zones_has_a_note_in_the_second_which_goes_with_it(vme: Conf
         assert parsed(east, "web1", journal_file(east, "web1").read_text()).entry_zone is None
     assert not journal_file(west, "web1").exists()
     assert not journal_file(east, "web1").exists()
+
+
+def test_of_a_guest_that_no_node_has_it_is_said_who_is_at_work(vme: Config) -> None:
+    refuse_busy_anywhere(vme, ["web1", "web2"])
+    child = os.fork()
+    if child == 0:
+        with at_work(vme, INTENT, vme.zone("east").stores) as work:
+            work.step("putting its files away")
+            os.kill(os.getpid(), signal.SIGSTOP)
+        os._exit(0)
+    os.waitpid(child, os.WUNTRACED)
+    try:
+        refuse_busy_anywhere(vme, ["web2"])
+        with pytest.raises(AtWork, match=r"has been working on it since .*: del_guest web1 \(zone east\)"):
+            refuse_busy_anywhere(vme, ["web1", "web2"])
+    finally:
+        os.kill(child, signal.SIGCONT)
+        os.waitpid(child, 0)
+    refuse_busy_anywhere(vme, ["web1", "web2"])
+    assert not list((east(vme).management_path / ".vme/locks").iterdir())

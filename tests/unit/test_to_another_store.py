@@ -1,12 +1,13 @@
 """What a move to another store rests on: paths in XML, copies with holes, and which of two directories goes."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from vme.actions.migrate.live import progress_words
-from vme.actions.migrate.storage.clear import put_old_away, take_back
+from vme.actions.migrate.storage.clear import bring_history, put_old_away, take_back
 from vme.actions.migrate.storage.lay_out import changed_since
 from vme.actions.migrate.storage.route import Route
 from vme.config import Store
@@ -80,6 +81,24 @@ def test_what_is_taken_back_is_what_was_made(route: Route) -> None:
     assert "was removed" in take_back(route, ["web1-vda"])
     assert not route.new_directory.exists()
     assert "nothing was made" in take_back(route, ["web1-vda"])
+
+
+def test_a_store_that_is_not_mounted_is_not_taken_for_an_empty_one(route: Route) -> None:
+    for directory in (route.directory, route.new_directory):
+        (directory / "web1-vda").write_text("image")
+    _refused_without(route.new_home, lambda: take_back(route, ["web1-vda"]))
+    _refused_without(route.home, lambda: put_old_away(route, ["web1-vda"], [route.home]))
+    _refused_without(route.home, lambda: bring_history(route, [route.home], [route.new_home]))
+    assert (route.directory / "web1-vda").exists()
+    assert (route.new_directory / "web1-vda").exists()
+
+
+def _refused_without(store: Store, deed: Callable[[], object]) -> None:
+    away = store.management_path.with_name("away")
+    store.management_path.rename(away)
+    with pytest.raises(Failed, match=f"virt-store store of zone {store.zone} .* is not there"):
+        deed()
+    away.rename(store.management_path)
 
 
 def test_what_was_written_to_after_the_copy_is_noticed(route: Route) -> None:

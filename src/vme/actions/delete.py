@@ -16,7 +16,7 @@ from vme.hypervisor.connection import reasons_not_to_change
 from vme.hypervisor.domain_xml import disks_of, image_paths, nvram_of, parse
 from vme.hypervisor.guest import Guest, pull_the_plug, refreshed, saved_form, undefine
 from vme.journal.entry import Intent
-from vme.journal.work import Work, at_work
+from vme.journal.work import Work, at_work, refuse_busy
 from vme.names import checked
 from vme.records import dataclass
 from vme.store.files import write_whole
@@ -89,6 +89,7 @@ def check(config: Config, guest: Guest, *, purge: bool, force: bool, timeout_s: 
     definitions = [definition for answer in replies.answers for definition in answer.value]
     mine = next((d for d in definitions if d.uuid == guest.uuid and d.node == guest.node), None)
     if mine is None:
+        refuse_busy(config, guest.name, zone.stores)
         raise NotFound(f"{guest}: it is gone meanwhile")
     store = next((store for store in zone.stores if guest_directory(store, guest.name).is_dir()), None)
     others = [d for d in definitions if (d.uuid, d.node) != (guest.uuid, guest.node)]

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from vme.errors import Misused, Silent
+from vme.errors import Misused, NotFound, Silent
 from vme.records import replace
 from vme.report import FORMATS
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vme.config import Config, Node
     from vme.fleet.everywhere import Silence
     from vme.fleet.locate import Located
+    from vme.fleet.selection import Selection
     from vme.hypervisor.guest import Guest
 
 # More at once on one node mostly queue up in its daemon.
@@ -153,9 +154,9 @@ def chosen_guests(arguments: argparse.Namespace, context: Context, *, reading: b
     """Find the guests that the arguments of add_guests() name, wherever they are, and note them for the audit.
 
     Raises as vme.fleet.locate.locate does; Misused where neither a word nor --all says which: a script whose variable
-    is empty must not have meant every guest of a zone; and, but for `reading`, Refused where our key may only read.
+    is empty must not have meant every guest of a zone; and, but for `reading`, Refused where our key may only read, or
+    where another tool is at work on a guest that is not there.
     """
-    from vme.fleet.locate import locate_selected
     from vme.fleet.selection import select
 
     if arguments.all == bool(arguments.guests):
@@ -163,7 +164,7 @@ def chosen_guests(arguments: argparse.Namespace, context: Context, *, reading: b
     selection = select(
         context.config, arguments.guests, zones=arguments.zone, nodes=arguments.node, states=arguments.state
     )
-    located = locate_selected(context.config, selection, timeout_of(arguments, context))
+    located = _located(selection, arguments, context, reading=reading)
     if selection.is_open:
         context.unseen = tuple(silence for silence in located.silences if silence.node in selection.nodes)
     context.jobs_per_node = arguments.jobs
@@ -177,18 +178,39 @@ def chosen_guests(arguments: argparse.Namespace, context: Context, *, reading: b
 def the_guest(word: str, arguments: argparse.Namespace, context: Context, *, reading: bool = False) -> "Guest":
     """Find the one guest that a word names, for tools that work on one at a time, and note it for the audit.
 
-    Raises as vme.fleet.locate.locate does; Misused where the word names several; and, but for `reading`, Refused where
-    our key may only read.
+    Raises as chosen_guests does; Misused where the word names several.
     """
-    from vme.fleet.locate import locate
+    from vme.fleet.selection import select
 
-    guests = locate(context.config, [word], timeout_of(arguments, context)).guests
+    guests = _located(select(context.config, [word]), arguments, context, reading=reading).guests
     if len(guests) > 1:
         raise Misused(f"{word!a} names {len(guests)} guests, and this works on one", hint="name one of them")
     context.touched.append(str(guests[0]))
     if not reading:
         _refuse_where_we_may_only_read(guests)
     return guests[0]
+
+
+def _located(selection: "Selection", arguments: argparse.Namespace, context: Context, *, reading: bool) -> "Located":
+    """Find the guests of a selection. Whoever would change one is told who is at work on it, if that may be why it is
+    nowhere, or on two nodes.
+
+    Who undefines one of the two meanwhile, as for any other twins, could take away the one that stays.
+    """
+    from vme.fleet.locate import Twins, locate_selected
+
+    timeout_s = timeout_of(arguments, context)
+    try:
+        return locate_selected(context.config, selection, timeout_s)
+    except (NotFound, Twins) as problem:
+        if reading:
+            raise
+        from vme.journal.work import refuse_busy_anywhere
+
+        refuse_busy_anywhere(context.config, problem.names)
+        if isinstance(problem, NotFound):
+            raise
+        return locate_selected(context.config, selection, timeout_s)  # who moved it was waited for, or nobody does
 
 
 def _refuse_where_we_may_only_read(guests: "Sequence[Guest]") -> None:

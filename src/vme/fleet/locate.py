@@ -14,6 +14,12 @@ from vme.names import shown
 from vme.records import dataclass
 
 
+class Twins(Ambiguous):
+    """Guests of these names are on more than one node each."""
+
+    names: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Located:
     """The guests asked for, in the order of their names; every guest seen anywhere; and the nodes that said nothing."""
@@ -67,7 +73,8 @@ def refuse_missing(selection: Selection, everyone: Iterable[Guest], silences: It
             f"{names}: not on any node that answered; no answer from {silence_text(silent)}",
             hint="it may be on a silent node: try again, or see what is wrong there",
         )
-    raise NotFound(f"{names}: no such guest on {_place(selection)}", hint="list_guests shows those there are")
+    hint = "list_guests shows those there are"
+    raise NotFound(f"{names}: no such guest on {_place(selection)}", hint=hint, names=missing)
 
 
 def _nothing_found(selection: Selection, silences: Sequence[Silence]) -> NotFound | Silent:
@@ -107,10 +114,12 @@ def _refuse_twins(guests: Sequence[Guest]) -> None:
         by_name.setdefault(guest.name, []).append(guest)
     twins = [f"{shown(name)} ({_whereabouts(same)})" for name, same in by_name.items() if len(same) > 1]
     if twins:
-        raise Ambiguous(
+        problem = Twins(
             f"on more than one node: {'; '.join(twins)}",
             hint="keep one: look at both with virsh, and undefine the one that should not be (never while both run)",
         )
+        problem.names = tuple(name for name, same in by_name.items() if len(same) > 1)
+        raise problem
 
 
 def _whereabouts(guests: Iterable[Guest]) -> str:

@@ -23,6 +23,8 @@ from vme.store.layout import journal_file
 Facts = Mapping[str, Any]
 # The fact of a note: the zone whose store has the entry.
 _ENTRY_IN = "entry_in"
+# The fact, beside the last step, of a tool that gave up with a call to a node still under way: when that was.
+_GAVE_UP = "gave_up_at_s"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -48,11 +50,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry as it was read. `who` did it, and since when, is for people."""
+    """An entry as it was read. `who` did it, and since when, is for people; `host` is the server it was done from."""
 
     store: Store
     intent: Intent
     who: str
+    host: str
     since: str
     steps: tuple[Step, ...]
 
@@ -77,6 +80,17 @@ class Entry:
         return None
 
     @property
+    def uuid(self) -> str | None:
+        """The guest's UUID, which a tool that makes one knows only later."""
+        return self.fact("uuid") or self.intent.uuid
+
+    @property
+    def gave_up_at_s(self) -> float | None:
+        """When the tool gave up with a call to a node still under way; None if it did not, or could not say so."""
+        when = self.fact(_GAVE_UP)
+        return None if when is None else float(when)
+
+    @property
     def entry_zone(self) -> str | None:
         """Of a note the zone that has the entry; None for an entry."""
         zone = self.intent.facts.get(_ENTRY_IN)
@@ -98,7 +112,7 @@ def opening_line(intent: Intent) -> str:
         "facts": intent.facts,
         "reason": intent.reason,
         "user": person(),
-        "host": socket.gethostname(),
+        "host": this_host(),
         "pid": os.getpid(),
         "boot": _boot_id(),
         "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -115,6 +129,16 @@ def note(intent: Intent, zone: str) -> str:
 def step_line(name: str, facts: Facts) -> str:
     """A line of an entry about one step."""
     return json.dumps({"step": name, "facts": facts}) + "\n"
+
+
+def gave_up_line(last_step: str) -> str:
+    """A line of an entry that says that a node was silent when it was asked to do the last step, and may do it yet."""
+    return step_line(last_step, {_GAVE_UP: time.time()})
+
+
+def this_host() -> str:
+    """This server, as its entries name it."""
+    return socket.gethostname()
 
 
 def is_begun(text: str) -> bool:
@@ -135,7 +159,8 @@ def parsed(store: Store, guest: str, text: str) -> Entry:
         steps = tuple(Step(str(line["step"]), dict(line["facts"])) for line in rest)
         if first["guest"] != guest or first["zone"] != store.zone or not steps:
             raise ValueError("it is about another guest, or says nothing")
-        return Entry(store, intent, f"{first['user']} on {first['host']}", str(first["since"]), steps)
+        host = str(first["host"])
+        return Entry(store, intent, f"{first['user']} on {host}", host, str(first["since"]), steps)
     except (ValueError, KeyError, TypeError) as problem:
         file = journal_file(store, guest)
         raise Failed(

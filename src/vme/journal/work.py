@@ -17,12 +17,14 @@ from typing import Any
 
 from vme.config import Config, Store
 from vme.errors import Failed, Interrupted, Misused, Refused, VmeError
+from vme.fleet.deadline import Late
 from vme.interrupts import deferred_interrupts
-from vme.journal.entry import Intent, is_begun, note, opening_line, parsed, step_line
+from vme.journal.entry import Intent, gave_up_line, is_begun, note, opening_line, parsed, step_line
 from vme.journal.lock import held
 from vme.names import is_allowed
 from vme.store.files import sync_directory
 from vme.store.layout import journal_file
+from vme.store.proof import answers
 
 # Of a node that fell silent, or a guest that was gone, after the first step nobody knows what was done.
 _NOTHING_CHANGED = (Refused, Misused)
@@ -42,6 +44,7 @@ class Work:
         self._noted_on = noted_on
         self._frees_space = frees_space
         self._handle: int | None = None
+        self._last_step = ""
 
     @property
     def begun(self) -> bool:
@@ -55,6 +58,7 @@ class Work:
                 self._begin(step_line(name, facts))
             else:
                 _append(self._handle, step_line(name, facts))
+            self._last_step = name
         except OSError as problem:
             if self._frees_space and problem.errno == errno.ENOSPC:
                 return
@@ -62,6 +66,12 @@ class Work:
             if self._handle is None:
                 raise Refused(self.intent.guest, [where]) from None
             raise Failed(f"{self.intent.guest}: {where}") from None
+
+    def gave_up(self) -> None:
+        """Write down that a node may still do what it was asked, if the store lets us: who repairs it must wait."""
+        if self._handle is not None:
+            with suppress(OSError):
+                _append(self._handle, gave_up_line(self._last_step))
 
     def settled(self) -> None:
         """Remove the entry: all is done or undone, and nothing is left that needs repair."""
@@ -133,6 +143,8 @@ def at_work(
                 _settled_quietly(work)
                 raise
             if work.begun:
+                if _comes_of_silence(problem):
+                    work.gave_up()
                 problem.hint = f"{problem.hint}; " if problem.hint else ""
                 problem.hint += f"vme repair {guest} finishes or undoes what was begun"
             raise
@@ -157,6 +169,15 @@ def refuse_busy(config: Config, guest: str, stores: Sequence[Store]) -> None:
     if reasons_unfinished(guest, stores):
         with held(guest, stores, f"a look at {guest}", wait_s=config.defaults.turn_wait_s):
             refuse_unfinished(guest, stores)
+
+
+def refuse_busy_anywhere(config: Config, guests: Sequence[str]) -> None:
+    """Say who is at work on guests that no node has: that may be why. As refuse_busy, in every zone that can tell."""
+    for zone in config.zones:
+        stores = [store for store in zone.stores if answers(store, timeout_s=config.defaults.timeout_s)]
+        for guest in guests:
+            with suppress(OSError):  # whoever may not look there is told what was found
+                refuse_busy(config, guest, stores)
 
 
 def refuse_unfinished(guest: str, stores: Sequence[Store]) -> None:
@@ -211,6 +232,13 @@ def _append(handle: int, text: str) -> None:
     if os.write(handle, content) != len(content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     os.fsync(handle)
+
+
+def _comes_of_silence(problem: BaseException | None) -> bool:
+    """Whether a call that took too long, and may still go on, is the error or what led to it."""
+    while problem is not None and not isinstance(problem, Late):
+        problem = problem.__context__
+    return problem is not None
 
 
 def _settled_quietly(work: Work) -> None:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from vme.config import Store
+from vme.errors import Failed
 from vme.process import TookTooLong, run
 
 # What new guests must leave free, so that those that run do not pause for want of the last block.
@@ -42,6 +43,13 @@ def reasons_not_there(store: Store, *, timeout_s: float) -> list[str]:
     if store.shared and mount_point_of(store.management_path) == Path("/"):
         return [f"{where} is not mounted: it lies on this server's root file system"]
     return []
+
+
+def must_be_there(store: Store, what: str, *, timeout_s: float) -> None:
+    """Raise Failed where this server can't look into the store: nothing it does not see may be taken for gone."""
+    reasons = reasons_not_there(store, timeout_s=timeout_s)
+    if reasons:
+        raise Failed(f"{what}: {reasons[0]}")
 
 
 def _where(store: Store) -> str:

@@ -30,7 +30,7 @@ from vme.actions.migrate.travel import (
 from vme.actions.together import Stop
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.errors import Failed, Interrupted, Refused, VmeError
-from vme.fleet.deadline import within
+from vme.fleet.deadline import Late, within
 from vme.hypervisor import migration
 from vme.hypervisor.guest import Guest, migratable_form, saved_form
 from vme.hypervisor.migration import Carried
@@ -65,6 +65,11 @@ def carry_out(plan: Plan, advance: Advance, stop: Stop, *, reason: str | None = 
                 move_cold(plan, work)
         except KeyboardInterrupt:
             raise Interrupted(f"{guest}: interrupted; {_reckoned(plan, work)}") from None
+        except Late as problem:
+            if work.begun:
+                # The call that is under way could bring back what is undone now: `vme repair` looks later.
+                problem.message += "; it may still be done, so nothing was undone"
+            raise
         except VmeError as problem:
             if isinstance(problem, Interrupted) or not work.begun:
                 raise

@@ -7,7 +7,7 @@ from vme.actions.migrate.owners import owners_of
 from vme.actions.migrate.plan import Plan
 from vme.actions.migrate.precheck.assess import Assessment, Verdict, assess
 from vme.actions.placement import OnItsWay, best_node, promised_beside
-from vme.config import Config, MigrationSettings, Node, Store
+from vme.config import Config, MigrationSettings, Node
 from vme.errors import Refused, Silent, VmeError
 from vme.fleet.deadline import within
 from vme.fleet.everywhere import Answer, Silence
@@ -35,11 +35,11 @@ def check(
     `with_storage`: to a node of another zone, with its images.
     """
     checked(guest.name, "guest")
+    # Before it is asked where it is: while another moves it, it may seem to be where it is to go.
+    zones = dict.fromkeys((guest.node.zone, *([node_named(config, destination).zone] if destination else [])))
+    for zone in zones:
+        _refuse_begun(config, guest, zone, timeout_s)
     wanted = wanted_node(config, guest, destination, with_storage=with_storage)
-    zones = dict.fromkeys((guest.node.zone, *([wanted.zone] if wanted is not None else [])))
-    stores = tuple(store for zone in zones for store in config.zone(zone).stores)
-    if _is_begun(guest, stores, timeout_s):
-        refuse_busy(config, guest.name, stores)
     settings = settings or config.zone(guest.node.zone).migration
     if with_storage:
         refuse_tunnelled(guest, settings)
@@ -76,12 +76,15 @@ def check(
     )
 
 
-def _is_begun(guest: Guest, stores: Sequence[Store], timeout_s: float) -> bool:
-    """Whether work on the guest was begun and is not done; of a store that does not say, assessing tells more."""
+def _refuse_begun(config: Config, guest: Guest, zone: str, timeout_s: float) -> None:
+    """Refuse where work on the guest was begun and is not done; of a store that does not say, assessing tells more."""
+    stores = config.zone(zone).stores
     try:
-        return bool(within(timeout_s, str(guest), lambda: reasons_unfinished(guest.name, stores)))
+        begun = within(timeout_s, str(guest), lambda: reasons_unfinished(guest.name, stores))
     except (VmeError, OSError):
-        return False
+        return
+    if begun:
+        refuse_busy(config, guest.name, stores)
 
 
 def wanted_node(config: Config, guest: Guest, destination: str | None, *, with_storage: bool = False) -> Node | None:

@@ -13,6 +13,7 @@ from vme.fleet.guests import ask_guests
 from vme.hypervisor.domain_xml import describe
 from vme.hypervisor.guest import define, refreshed, saved_form, undefine
 from vme.journal.work import Work
+from vme.store.proof import must_be_there
 
 # Steps of the journal's entry.
 DEFINING = "defining it at the destination"
@@ -42,6 +43,7 @@ def refuse_if_elsewhere(plan: Plan) -> None:
 def _refuse_changed(plan: Plan, passage: Passage) -> None:
     """Raise Failed where the guest ran since it was looked at: what was copied is not what it has now."""
     guest = plan.guest
+    must_be_there(passage.route.new_home, f"{guest}: its copy can't be looked at", timeout_s=CALL_TIMEOUT_S)
     now = within(CALL_TIMEOUT_S, str(guest), lambda: refreshed(guest))
     changed = changed_since(passage.route, [piece.name for piece in passage.pieces])
     if now.active or changed:

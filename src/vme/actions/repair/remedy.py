@@ -36,8 +36,7 @@ class Ground:
     @property
     def same(self) -> tuple[Guest, ...]:
         """The very guest, by its UUID, on each node that has it."""
-        uuid = self.entry.fact("uuid") or self.entry.intent.uuid
-        return tuple(guest for guest in self.guests if guest.uuid == uuid)
+        return tuple(guest for guest in self.guests if guest.uuid == self.entry.uuid)
 
     @property
     def namesakes(self) -> tuple[Guest, ...]:

@@ -1,16 +1,18 @@
 """Clearing away after a move to another store: of two directories the one stays that the guest is with."""
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from vme.actions.delete import put_into_trash
 from vme.actions.migrate.storage.route import Route
+from vme.actions.undo import CALL_TIMEOUT_S
 from vme.config import Store
 from vme.errors import Failed
 from vme.store.files import remains_of, sync_directory
 from vme.store.history import history_store
 from vme.store.layout import history_directory, saved_xml_file
+from vme.store.proof import must_be_there
 
 # Step of the journal's entry.
 CLEARING = "putting its old files away"
@@ -22,6 +24,7 @@ def take_back(route: Route, names: Sequence[str]) -> str:
     Raises Failed, with nothing removed, where a file of the guest itself is missing: then the copy may be the only one.
     """
     directory = route.new_directory
+    must_be_there(route.new_home, f"{route.guest}: what was made of it there is not removed", timeout_s=CALL_TIMEOUT_S)
     if not directory.exists():
         return f"nothing was made of it on virt-store {route.new_home.name} of zone {route.new_home.zone}"
     missing = [name for name in names if not (route.directory / name).is_file()]
@@ -41,10 +44,15 @@ def take_back(route: Route, names: Sequence[str]) -> str:
     return f"what was made of it on virt-store {route.new_home.name} of zone {route.new_home.zone} was removed"
 
 
-def bring_history(route: Route, stores: Iterable[Store], new_stores: Iterable[Store]) -> None:
-    """Give the guest its earlier definitions on the other store too, unless they are there. They stay here yet."""
-    old = history_directory(history_store(tuple(stores), route.guest), route.guest)
-    new = history_directory(history_store(tuple(new_stores), route.guest), route.guest)
+def bring_history(route: Route, stores: Sequence[Store], new_stores: Sequence[Store]) -> None:
+    """Give the guest its earlier definitions on the other store too, unless they are there. They stay here yet.
+
+    Raises Failed where a store here can't be looked into: once a new history is begun there, they come no more.
+    """
+    for store in stores:
+        must_be_there(store, f"{route.guest}: its history does not come along", timeout_s=CALL_TIMEOUT_S)
+    old = history_directory(history_store(stores, route.guest), route.guest)
+    new = history_directory(history_store(new_stores, route.guest), route.guest)
     if not old.is_dir() or new.is_dir():
         return
     new.parent.parent.mkdir(mode=0o755, exist_ok=True)
@@ -61,6 +69,7 @@ def put_old_away(route: Route, names: Sequence[str], stores: Sequence[Store]) ->
 
     Raises Failed, with nothing touched, where one of its files is missing there.
     """
+    must_be_there(route.home, f"{route.guest}: its old files are not put away", timeout_s=CALL_TIMEOUT_S)
     missing = [name for name in names if not (route.new_directory / name).is_file()]
     if missing:
         raise Failed(
