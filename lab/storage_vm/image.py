@@ -18,15 +18,15 @@ PACKAGES = (
     *("mdadm", "fdisk", "gdisk", "smartmontools", "ledmon", "lvm2", "e2fsprogs", "dosfstools"),
     *("grub-pc", "grub-efi-amd64-bin", "efibootmgr"),
 )
-TABLES = ("gpt", "dos")
+TABLES = ("gpt", "dos", "efi")
 DISK_MIB = 1024
 # Raised when what lies in the cache is no longer what this file makes.
-GENERATION = 2
+GENERATION = 3
 _SCRIPTS = ("customise", "install")
 
 
 def disks(lab: Lab, table: str) -> tuple[Path, Path]:
-    """The two disks (qcow2) of a machine with this kind of partition table; made if the cache has them not."""
+    """The two disks (qcow2) of a machine of this kind of `TABLES`; made if the cache has them not."""
     folder = lab.cache / f"storage-vm-{GENERATION}"
     pair = (folder / f"{table}-a.qcow2", folder / f"{table}-b.qcow2")
     if not all(disk.exists() for disk in pair):

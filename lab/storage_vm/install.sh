@@ -6,12 +6,19 @@ for word in $(cat /proc/cmdline); do case $word in table=*) table=${word#table=}
 /lib/systemd/systemd-udevd --daemon
 udevadm trigger; udevadm settle
 
+# gpt and dos boot by BIOS (gpt has EFI system partitions all the same), efi by UEFI only.
+case $table in
+gpt) bios=1 esp=2 root=3 data=4 swap=5 fat=16 ;;
+efi) bios= esp=1 root=2 data=3 swap=4 fat=32 ;;
+dos) bios=1 esp= root=1 data=2 swap=3 ;;
+esac
+
 layout() {
-    if [ "$table" = gpt ]; then
-        printf 'label: gpt\nsize=1M,type=21686148-6449-6E6F-744E-656564454649,name=bios\nsize=32M,type=U,name=efi\nsize=700M,type=R,name=root\nsize=96M,type=R,name=data\nsize=32M,type=S,name=swap\n'
-    else
-        printf 'label: dos\nsize=700M,type=fd,bootable\nsize=96M,type=fd\nsize=32M,type=82\n'
-    fi
+    case $table in
+    gpt) printf 'label: gpt\nsize=1M,type=21686148-6449-6E6F-744E-656564454649,name=bios\nsize=32M,type=U,name=efi\nsize=700M,type=R,name=root\nsize=96M,type=R,name=data\nsize=32M,type=S,name=swap\n' ;;
+    efi) printf 'label: gpt\nsize=64M,type=U,name=efi\nsize=700M,type=R,name=root\nsize=96M,type=R,name=data\nsize=32M,type=S,name=swap\n' ;;
+    dos) printf 'label: dos\nsize=700M,type=fd,bootable\nsize=96M,type=fd\nsize=32M,type=82\n' ;;
+    esac
 }
 
 install_all() {
@@ -19,7 +26,6 @@ install_all() {
     a=$(readlink -f /dev/disk/by-id/*_a); b=$(readlink -f /dev/disk/by-id/*_b)
     for disk in $a $b; do layout | sfdisk --quiet $disk; done
     udevadm settle
-    if [ "$table" = gpt ]; then root=3 data=4 swap=5; else root=1 data=2 swap=3; fi
     modprobe raid1
     mdadm --create /dev/md0 --run --assume-clean --level=1 --raid-devices=2 --metadata=1.2 --bitmap=none \
         --homehost=st2 --uuid=00000000:00000000:00000000:0000c0de $a$root $b$root
@@ -51,15 +57,21 @@ boot
 END
     for part in proc sys dev run; do mount --bind /$part /mnt/$part; done
     for disk in $a $b; do
-        chroot /mnt grub-install --target=i386-pc $disk
-        if [ "$table" = gpt ]; then
-            mkfs.vfat -n ESP ${disk}2
-            mkdir -p /mnt/boot/efi
-            mount ${disk}2 /mnt/boot/efi
-            chroot /mnt grub-install --target=x86_64-efi --efi-directory=/boot/efi --no-nvram --removable
-            umount /mnt/boot/efi
-        fi
+        [ -z "$bios" ] || chroot /mnt grub-install --target=i386-pc $disk
+        [ -n "$esp" ] || continue
+        mkfs.vfat -F $fat -n ESP $disk$esp
+        mkdir -p /mnt/boot/efi
+        mount $disk$esp /mnt/boot/efi
+        # EFI/debian for the firmware's entries, EFI/BOOT for a firmware that has none.
+        chroot /mnt grub-install --target=x86_64-efi --efi-directory=/boot/efi --no-nvram --bootloader-id=debian \
+            --force-extra-removable
+        ls -l /mnt/boot/efi/EFI/debian/grubx64.efi /mnt/boot/efi/EFI/BOOT/BOOTX64.EFI
+        umount /mnt/boot/efi
     done
+    if [ "$table" = efi ]; then
+        # As Debian's installer has it, but for nofail: without it, the other half would not come up alone.
+        echo "UUID=$(blkid -p -o value -s UUID $a$esp) /boot/efi vfat umask=0077,nofail,x-systemd.device-timeout=15s 0 1" >> /mnt/etc/fstab
+    fi
     dd if=/dev/urandom of=/mnt/srv-is-not-mounted bs=1 count=1; rm /mnt/srv-is-not-mounted
     umount /mnt/proc /mnt/sys /mnt/dev /mnt/run
     mount /dev/md1 /mnt/srv

@@ -16,6 +16,7 @@ from lab.topology import Host
 NAME = "st2"
 ADDRESS = "10.78.0.60"
 IMAGES = "/var/lib/libvirt/images/st2"
+OVMF = "/usr/share/OVMF"
 BOOT_S = 400.0
 SLOTS = 3
 STORAGE_CONFIG = f"""
@@ -83,11 +84,12 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class StorageVm:
-    """A storage machine on a node of the lab. Without a `system` it boots from its disks."""
+    """A storage machine on a node of the lab. Without a `system` it boots from its disks, `by_uefi` or by BIOS."""
 
     lab: Lab
     node: Host
     system: Memory | None = None
+    by_uefi: bool = False
 
     def virsh(self, *words: str, timeout_s: float = 60) -> str:
         return must_on(self.lab, self.node, ["virsh", "--quiet", "-c", "qemu:///system", *words], timeout_s)
@@ -123,11 +125,11 @@ class StorageVm:
 
 def start(lab: Lab, node: Host, table: str) -> StorageVm:
     """Boot a storage machine with fresh overlays of the installed disks, and wait until it can be logged in to."""
-    vm = StorageVm(lab, node)
+    vm = StorageVm(lab, node, by_uefi=table == "efi")
     introduce(lab)
     for disk, serial in zip(image.disks(lab, table), ("OLD-A", "OLD-B"), strict=True):
         make_disk(vm, serial, backing=disk)
-    boot(vm, {Bay(0): "OLD-A", Bay(1): "OLD-B"})
+    boot(vm, {Bay(0): "OLD-A", Bay(1): "OLD-B"}, new_firmware=True)
     return vm
 
 
@@ -177,12 +179,15 @@ def make_disk(vm: StorageVm, serial: str, *, size_mib: int = image.DISK_MIB, bac
     must_on(vm.lab, vm.node, ["chmod", "0666", path])
 
 
-def boot(vm: StorageVm, disks: dict[Bay, str]) -> None:
-    """Start the machine with these disks in these bays, and wait until it can be logged in to."""
+def boot(vm: StorageVm, disks: dict[Bay, str], *, new_firmware: bool = False) -> None:
+    """Start the machine with these disks in these bays, and wait until it can be logged in to.
+
+    Its firmware, if that is UEFI's, remembers its boot entries; a `new_firmware` has none.
+    """
     must_on(vm.lab, vm.node, ["mkdir", "-p", "/var/log/libvirt/qemu"])
     xml = vm.lab.home_of(vm.node) / "st2.xml"
-    xml.write_text(domain_xml(disks, vm.system))
-    vm.virsh("create", "--validate", str(xml))
+    xml.write_text(domain_xml(vm, disks))
+    vm.virsh("create", "--validate", str(xml), *(["--reset-nvram"] if vm.by_uefi and new_firmware else []))
     wait_for_login(vm)
 
 
@@ -240,18 +245,27 @@ def disk_xml(bay: Bay | Slot, serial: str) -> str:
     </disk>"""
 
 
-def domain_xml(disks: dict[Bay, str], system: Memory | None) -> str:
-    booted = (
-        f"<kernel>{system.kernel}</kernel><initrd>{system.initrd}</initrd>"
-        "<cmdline>console=ttyS0 panic=5 no_timer_check tsc=unstable net.ifnames=0</cmdline>"
-        if system
-        else "<boot dev='hd'/>"
+def _booted(vm: StorageVm) -> str:
+    """What the machine boots, and by which firmware."""
+    if vm.system:
+        return (
+            f"<kernel>{vm.system.kernel}</kernel><initrd>{vm.system.initrd}</initrd>"
+            "<cmdline>console=ttyS0 panic=5 no_timer_check tsc=unstable net.ifnames=0</cmdline>"
+        )
+    if not vm.by_uefi:
+        return "<boot dev='hd'/>"
+    return (
+        f"<loader readonly='yes' type='pflash'>{OVMF}/OVMF_CODE_4M.fd</loader>"
+        f"<nvram template='{OVMF}/OVMF_VARS_4M.fd'>/var/lib/libvirt/qemu/nvram/{NAME}.fd</nvram>"
     )
+
+
+def domain_xml(vm: StorageVm, disks: dict[Bay, str]) -> str:
     return f"""<domain type='qemu'>
   <name>{NAME}</name>
   <memory unit='MiB'>512</memory>
-  <vcpu>{1 if system else 2}</vcpu>
-  <os><type arch='x86_64' machine='q35'>hvm</type>{booted}</os>
+  <vcpu>{1 if vm.system else 2}</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type>{_booted(vm)}</os>
   <features><acpi/></features>
   <cpu mode='custom'><model>qemu64</model><feature name='svm' policy='disable'/></cpu>
   <on_poweroff>destroy</on_poweroff>

@@ -79,6 +79,9 @@ class SimMachine:
         if argv[0] == "cmp":
             one, other = (self._fat(word.removeprefix("/dev/")) for word in argv[-2:])
             return Result(tuple(argv), 0 if one and other and one[1] == other[1] else 1, "", "")
+        if argv[0] == "grep":
+            fat = self._fat(argv[-1].removeprefix("/dev/"))
+            return Result(tuple(argv), 0 if fat and "loader" in fat[1] else 1, "", "")
         question = self._answer(list(argv))
         if question is not None:
             return Result(tuple(argv), 0, question, "")

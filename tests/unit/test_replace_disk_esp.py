@@ -123,6 +123,23 @@ def test_no_healthy_disk_has_one_to_copy(machine: SimMachine) -> None:
         plan()
 
 
+def test_the_healthy_one_has_no_boot_loader(machine: SimMachine) -> None:
+    """As Debian's installer leaves the second, unless somebody fills it: a copy of that would boot nothing."""
+    machine.disks["sdb"].fats[4] = ("C0DE000B", "")
+    with pytest.raises(
+        Refused, match=r"sdb4 is an EFI system partition without a boot loader, which sda4 has: .*boot\)"
+    ):
+        plan()
+    assert replace(machine, forced=("boot",)).endswith("every array is clean")
+
+
+def test_neither_has_a_boot_loader(machine: SimMachine) -> None:
+    """On a machine that starts by BIOS they may be empty."""
+    for name in ("sda", "sdb"):
+        machine.disks[name].fats[4] = (machine.disks[name].fats[4][0], "")
+    assert replace(machine).endswith("every array is clean")
+
+
 def test_the_dry_run_shows_it(machine: SimMachine) -> None:
     shown = "\n".join(dry_run(plan())).splitlines()
     replace(machine)

@@ -339,6 +339,15 @@ EFI_ENTRIES = {
     "efibootmgr 17": f"Boot0001* debian\t{_PLACE}/File(\\EFI\\debian\\shimx64.efi)\n",
     "capitals": f"Boot0001* UEFI OS\t{_PLACE}/File(\\EFI\\BOOT\\BOOTX64.EFI)\n",
     "efibootmgr 18": f"Boot0001* debian\t{_PLACE}/\\EFI\\debian\\shimx64.efi\n      dp: 04 01 2a 00\n",
+    "the one it started from": (
+        f"BootCurrent: 0002\nBootOrder: 0001,0002\nBoot0001* UEFI OS\t{_PLACE}/File(\\EFI\\BOOT\\BOOTX64.EFI)\n"
+        f"Boot0002* debian\t{_PLACE}/File(\\EFI\\debian\\shimx64.efi)\n"
+    ),
+    "the first that is tried": (
+        f"BootCurrent: 0009\nBootOrder: 0003,0002\nBoot0001* fwupd\t{_PLACE}/File(\\EFI\\debian\\fwupdx64.efi)\n"
+        f"Boot0002* UEFI OS\t{_PLACE}/File(\\EFI\\BOOT\\BOOTX64.EFI)\n"
+        f"Boot0003* debian\t{_PLACE}/File(\\EFI\\debian\\shimx64.efi)\n"
+    ),
 }
 
 

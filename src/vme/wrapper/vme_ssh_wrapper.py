@@ -232,6 +232,7 @@ table           sfdisk --dump /dev/{disk}
 signatures      wipefs --parsable /dev/{member}
 boot-sector     head --bytes=512 /dev/{disk}
 same            cmp --silent --ignore-initial=32768 /dev/{source} /dev/{part}
+find-loader     grep --quiet --text --null-data --extended-regexp '(X64 |AA64|IA32)EFI' /dev/{source}
 can-set-volume  fatlabel --help
 efi             efibootmgr --verbose
 """

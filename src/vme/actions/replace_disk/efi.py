@@ -99,14 +99,22 @@ def _boot_entries(seen: Seen, new: Disk) -> list[Action]:
     """An entry for each ESP of the new disk, of md's arrays too, if the firmware has one for another disk's."""
     if seen.efi_entries is None or seen.new_table is None:
         return []
-    loader = re.search(rf"HD\(\d+,GPT,.*?\)/(?:File\()?({PATTERNS['loader']})", seen.efi_entries)
+    loader = _loader(seen.efi_entries)
     if loader is None:
         return []
     return [
-        action("boot-entry", disk=new.name, number=str(partition.number), loader=loader[1])
+        action("boot-entry", disk=new.name, number=str(partition.number), loader=loader)
         for partition in seen.new_table.partitions
         if is_esp(partition.type) and partition.uuid and partition.uuid.lower() not in seen.efi_entries.lower()
     ]
+
+
+def _loader(told: str) -> str | None:
+    """The loader that efibootmgr says the machine started from, or would: others (fwupd's) start no system."""
+    entry = rf"^Boot([0-9A-F]{{4}})\*? .*?HD\(\d+,GPT,.*?\)/(?:File\()?({PATTERNS['loader']})"
+    loaders = dict(re.findall(entry, told, re.MULTILINE))
+    tried = ",".join(re.findall(r"^(?:BootCurrent|BootOrder): (\S+)", told, re.MULTILINE)).split(",")
+    return next((loaders[number] for number in (*tried, *loaders) if number in loaders), None)
 
 
 def _mount_again(job: Job, seen: Seen, new: Disk) -> list[Action]:

@@ -14,6 +14,7 @@ from vme.actions.replace_disk.seen import (
     can_set_volume,
     esp_sources,
     has_boot_loader,
+    lacks_loader,
     look,
     signatures_of,
 )
@@ -240,10 +241,15 @@ def _of_boot(session: Session, job: Job, seen: Seen) -> list[Objection]:
     others = seen.healthy_disks()
     if job.bios_boot and not any(has_boot_loader(session, disk) for disk in others):
         objections.append(Objection("it alone has a boot loader: the machine would not boot while it is out", "boot"))
-    missing = {esp.partition for esp in job.esps} - set(esp_sources(job, seen))
+    sources = esp_sources(job, seen)
+    missing = {esp.partition for esp in job.esps} - set(sources)
     if missing:
         parts = ", ".join(seen.old.part(number) for number in sorted(missing)) if seen.old else ""
         objections.append(Objection(f"no healthy disk has an EFI system partition like {parts}", "boot"))
+    for number, source in sources.items():
+        if seen.old and lacks_loader(session, source) and not lacks_loader(session, seen.old.part(number)):
+            text = f"{source} is an EFI system partition without a boot loader, which {seen.old.part(number)} has"
+            objections.append(Objection(f"{text}: nothing would boot meanwhile, nor from the new disk's copy", "boot"))
     return objections
 
 

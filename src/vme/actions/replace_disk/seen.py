@@ -2,11 +2,11 @@
 
 from vme.actions.replace_disk.job import Job
 from vme.node.md.block_devices import Disk, disk_by_identity
-from vme.node.md.machine import Machine, Session, ask_details, ask_machine
+from vme.node.md.machine import SLOW_S, Machine, Session, ask_details, ask_machine
 from vme.node.md.mdadm import Detail
 from vme.node.md.partition_table import Table, has_esp, parse_dump
 from vme.node.md.verbs import action
-from vme.process import Result
+from vme.process import Result, TookTooLong
 from vme.records import dataclass, replace
 
 BOOT_LOADER = "GRUB"
@@ -84,6 +84,14 @@ def _kinds(done: Result) -> tuple[str, ...]:
 def has_boot_loader(session: Session, disk: Disk) -> bool:
     """Whether GRUB's first stage is in a disk's first sector, where a BIOS starts it."""
     return BOOT_LOADER in session.ask("boot-sector", disk=disk.name).output
+
+
+def lacks_loader(session: Session, part: str) -> bool:
+    """Whether an EFI system partition was read and has no boot loader: an installer formatted it, nobody filled it."""
+    try:
+        return session.run(action("find-loader", source=part), timeout_s=SLOW_S).status == 1
+    except TookTooLong:
+        return False
 
 
 def can_set_volume(session: Session) -> bool:

@@ -54,6 +54,11 @@ READ: dict[str, tuple[str, ...]] = {
     "boot-sector": ("head", "--bytes=512", "/dev/{disk}"),
     # The id of a FAT is in its boot sector, and in the copy of that in its seventh sector, be each of 4096 bytes.
     "same": ("cmp", "--silent", "--ignore-initial=32768", "/dev/{source}", "/dev/{part}"),
+    # A loader's name as a FAT's directory has it. Lines end at zeros: so none is too long to be held in memory.
+    "find-loader": (
+        *("grep", "--quiet", "--text", "--null-data", "--extended-regexp"),
+        *("(X64 |AA64|IA32)EFI", "/dev/{source}"),
+    ),
     "can-set-volume": ("fatlabel", "--help"),
     "efi": ("efibootmgr", "--verbose"),
 }
