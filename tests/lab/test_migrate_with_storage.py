@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from lab.run import Process
+from tests.faults.at_step import HOLDING
 from tests.faults.stopped import begin
 from tests.lab.test_migrate_travel import contents, has, uefi_and_tpm, with_uefi_on_the_node
 from tests.lab.test_repair import kill_at
@@ -291,3 +292,18 @@ def test_two_at_once(vme: Vme) -> None:
     assert vme.guests_of("kvm01") == set()
     assert (vme.store("east"), vme.store("west")) == (set(), {"web1", "web2"})
     assert own_files(vme) == []
+
+
+def test_what_another_puts_there_meanwhile_is_not_touched(vme: Vme) -> None:
+    """Between the look at the other store and its lock; what lies there has the name of one of the guest's files."""
+    with_data(vme)
+    before = files(vme, EAST)
+    tool = begin(vme, HOLDING, "migrate_guest", "web1", "kvm04", "--with-storage")
+    tool.wait_until_stopped()
+    vme.on("mgmt", "sh", "-c", f"mkdir {WEST}/web1 && echo mine >{WEST}/web1/web1-vda")
+    tool.go_on()
+    said = tool.end()
+    assert (said.status, f"{WEST}/web1 is there by now" in said.text) == (3, True), said
+    assert vme.on("mgmt", "cat", f"{WEST}/web1/web1-vda") == "mine\n"
+    vme.on("mgmt", "rm", "-r", f"{WEST}/web1")
+    assert_stayed(vme, before)

@@ -13,7 +13,7 @@ from vme.actions.migrate.owners import give_owners, keep_owners
 from vme.actions.migrate.plan import Moved, Plan
 from vme.actions.migrate.reconcile import reconcile, seen_on
 from vme.actions.migrate.storage.clear import CLEARING, bring_history, put_old_away, take_back
-from vme.actions.migrate.storage.lay_out import await_seen, lay_out
+from vme.actions.migrate.storage.lay_out import await_seen, lay_out, refuse_if_occupied
 from vme.actions.migrate.storage.passage import Passage
 from vme.actions.migrate.travel import (
     BRINGING_BACK,
@@ -53,6 +53,8 @@ def carry_out(plan: Plan, advance: Advance, stop: Stop, *, reason: str | None = 
         started_s = time.monotonic()
         if not plan.live:
             refuse_if_elsewhere(plan)
+        if plan.passage is not None:
+            refuse_if_occupied(plan.passage.route)
         try:
             _pack(plan, work)
             if plan.passage is not None:

@@ -10,7 +10,7 @@ from vme.actions.migrate.storage.route import Route
 from vme.actions.together import Stop
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.config import Node, SshConfig
-from vme.errors import Failed
+from vme.errors import Failed, Refused
 from vme.journal.work import Work
 from vme.node.files import FileState, states_of
 from vme.progress import Advance
@@ -46,6 +46,15 @@ def lay_out(passage: Passage, work: Work, advance: Advance, stop: Stop) -> None:
         sync_directory(route.new_directory.parent)
     except OSError as problem:
         raise Failed(f"{route.guest}: its files can't be copied to {route.new_directory}: {problem}") from None
+
+
+def refuse_if_occupied(route: Route) -> None:
+    """Look again, now that no tool of ours can make it: what lies there by now would go with what is made there.
+
+    Raises Refused.
+    """
+    if route.new_directory.exists():
+        raise Refused(route.guest, [f"{route.new_directory} is there by now"], hint="see whose it is, and move it away")
 
 
 def await_seen(passage: Passage, node: Node, ssh: SshConfig, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
