@@ -289,14 +289,26 @@ def start_on_socket(argv: Sequence[str | Path], channel: "socket") -> None:
     """Start a process whose stdin and stdout are this socket, and leave it running until the socket is closed."""
     words = [str(word) for word in argv]
     ours = channel.fileno()
-    _spawn(_program(words[0]), words, [(os.POSIX_SPAWN_DUP2, ours, 0), (os.POSIX_SPAWN_DUP2, ours, 1)])
+    _leave_running(_spawn(_program(words[0]), words, [(os.POSIX_SPAWN_DUP2, ours, 0), (os.POSIX_SPAWN_DUP2, ours, 1)]))
 
 
 def start_apart(argv: Sequence[str], handles: Sequence[int]) -> None:
     """Start a process that is to outlive this one, and has these open files; argv has the whole path of its program."""
     for handle in handles:
         os.set_inheritable(handle, True)
-    _spawn(argv[0], argv, _NO_INPUT_NO_OUTPUT)
+    _leave_running(_spawn(argv[0], argv, _NO_INPUT_NO_OUTPUT))
+
+
+def _leave_running(child: int) -> None:
+    """Note a child that nobody waits for, and let go of those that have ended: a listing that is watched makes many."""
+    for other in tuple(_left_running):
+        with suppress(ChildProcessError):  # another thread has let go of it
+            if os.waitpid(other, os.WNOHANG)[0]:
+                _left_running.discard(other)
+    _left_running.add(child)
+
+
+_left_running: set[int] = set()
 
 
 def _spawn(program: str | Path, words: Sequence[str], file_actions: Sequence[_FileAction]) -> int:

@@ -1,5 +1,6 @@
 """Processes: deadlines that hold, a clean environment, and messages where one can't be run. With real processes."""
 
+import socket
 import subprocess
 import threading
 import time
@@ -7,8 +8,18 @@ from collections.abc import Callable
 
 import pytest
 
+from vme import process
 from vme.errors import Failed
-from vme.process import Result, TookTooLong, clean_environment, in_child, run, run_detached, run_watched
+from vme.process import (
+    Result,
+    TookTooLong,
+    clean_environment,
+    in_child,
+    run,
+    run_detached,
+    run_watched,
+    start_on_socket,
+)
 
 # A process that hangs must be gone long before this; far above what a busy machine needs to kill one.
 LONG_S = 20
@@ -137,3 +148,28 @@ def test_a_bug_in_a_child_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
 
     assert in_child(work) == 1
     assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_a_process_on_a_socket_speaks_through_it_and_leaves_nothing_behind() -> None:
+    for _ in range(5):
+        ours, theirs = socket.socketpair()
+        start_on_socket(["cat"], theirs)
+        theirs.close()
+        ours.sendall(b"word")
+        ours.shutdown(socket.SHUT_WR)
+        with ours.makefile("rb") as heard:
+            assert heard.read() == b"word"
+        ours.close()
+    deadline_s = time.monotonic() + LONG_S
+    while len(process._left_running) > 2:  # those that have ended are let go of as another starts
+        assert time.monotonic() < deadline_s
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            start_on_socket(["true"], theirs)
+        time.sleep(0.1)
+
+
+def test_what_can_not_be_started_on_a_socket_is_said() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, pytest.raises(Failed, match="no-such-program is not installed"):
+        start_on_socket(["no-such-program"], theirs)
