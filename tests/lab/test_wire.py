@@ -1,5 +1,7 @@
 """A listing over libvirt's wire protocol, against a real daemon: what the library says, without the library."""
 
+import time
+
 import pytest
 
 from lab.place import CHECKOUT
@@ -50,6 +52,35 @@ def test_the_same_answer_as_the_librarys_and_without_it(vme: Vme) -> None:
     }
     vme.tool("stop_guest", "--yes", "web1")
     assert listed(vme) == by_library(vme, "kvm01")
+
+
+def test_a_guest_is_started_without_the_library(vme: Vme) -> None:
+    vme.create("web1", "kvm01")
+    assert not loads_libvirt(vme, "start", "web1")
+    assert vme.running("web1") == ["kvm01"]
+
+
+def test_why_a_guest_can_not_be_started_is_what_the_library_would_say(vme: Vme) -> None:
+    vme.create("web1", "kvm01")
+    vme.on("mgmt", "mv", "/srv/vme/east/virt-store/web1/web1-vda", "/srv/vme/east/virt-store/web1/gone")
+    by_virsh = vme.tool("vme_virsh", "start", "web1", status=None).stderr
+    said = vme.tool("start_guest", "web1", status=1).stderr
+    assert "Cannot access storage file" in said
+    reason = said.strip().removeprefix("start_guest: web1 on kvm01: ")
+    assert reason.splitlines()[0] in by_virsh
+    assert vme.running("web1") == []
+
+
+def test_the_daemon_dies_while_it_starts_a_guest(vme: Vme) -> None:
+    vme.create("web1", "kvm01")
+    vme.tool("list_guests")
+    vme.fault("freeze", "kvm01", "libvirtd")
+    begun = vme.begin("start_guest", "web1", "--timeout", "20")
+    time.sleep(1)
+    vme.fault("kill", "kvm01", "libvirtd")
+    out, err = begun.communicate(timeout=60)
+    vme.fault("start", "kvm01", "libvirtd")
+    assert (begun.returncode, "Traceback" in err) == (5, False), (out, err)
 
 
 def test_root_is_let_in_where_polkit_asks_others(vme: Vme) -> None:

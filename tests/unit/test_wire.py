@@ -14,7 +14,7 @@ import pytest
 
 from vme.hypervisor.wire.bulk import Told, states_of_all
 from vme.hypervisor.wire.channel import Channel, hear_out, reached
-from vme.hypervisor.wire.protocol import is_whole
+from vme.hypervisor.wire.protocol import CallFailed, is_whole
 from vme.hypervisor.wire.xdr import Reader, Unusual, packed, packed_string
 
 # Taken down between virsh 9.0.0 and a daemon of four guests; by the number of the procedure.
@@ -132,10 +132,17 @@ def test_a_header_that_is_not_the_replys(procedure: str, fields: dict[str, int])
         told(**{f"p{procedure}": changed(ANSWERS[procedure], **fields)})
 
 
-@pytest.mark.parametrize("why", ["not open", "auth required"])
-def test_an_error_of_the_daemons(why: str) -> None:
-    with pytest.raises(Unusual, match="or an error"):
+@pytest.mark.parametrize(
+    ("why", "code", "text"),
+    [
+        ("not open", 1, "internal error: hypervisor connection not open"),
+        ("auth required", 39, "authentication required"),
+    ],
+)
+def test_an_error_of_the_daemons(why: str, code: int, text: str) -> None:
+    with pytest.raises(CallFailed) as caught:
         told(p344=bytes.fromhex(SEEN["errors"][why]))
+    assert (caught.value.code, caught.value.message) == (code, text)
 
 
 @pytest.mark.parametrize("kinds", [[], [1], [2], [0, 1], [2, 0]])

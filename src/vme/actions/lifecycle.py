@@ -9,6 +9,7 @@ from vme.fleet.everywhere import Silence, silence_text
 from vme.hypervisor import guest as hypervisor_guest
 from vme.hypervisor.connection import reasons_not_to_change
 from vme.hypervisor.guest import Guest
+from vme.hypervisor.start import start
 from vme.records import dataclass
 from vme.units import duration_text
 
@@ -19,7 +20,10 @@ _POLL_S = 0.2
 
 @dataclass(frozen=True)
 class Verb:
-    """What one tool does to a guest in each state. States in neither `acts_on` nor `satisfied_by` are refused."""
+    """What one tool does to a guest in each state. States in neither `acts_on` nor `satisfied_by` are refused.
+
+    `needs_library`: libvirt's, which is then loaded while the guest is looked for.
+    """
 
     name: str
     done: str
@@ -30,6 +34,7 @@ class Verb:
     waits_until_off: bool = False
     needs_whole_zone: bool = False
     destroys: bool = False
+    needs_library: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,10 @@ VERBS = {
             "started",
             _OFF,
             _RUNS,
-            hypervisor_guest.start,
+            start,
             "resume_guest, or stop_guest first",
             needs_whole_zone=True,
+            needs_library=False,
         ),
         Verb(
             "shutdown",

@@ -150,12 +150,14 @@ def with_turn(config: "Config", arguments: argparse.Namespace) -> "Config":
     return config if wait_s is None else replace(config, defaults=replace(config.defaults, turn_wait_s=wait_s))
 
 
-def chosen_guests(arguments: argparse.Namespace, context: Context, *, reading: bool = False) -> "Located":
+def chosen_guests(
+    arguments: argparse.Namespace, context: Context, *, reading: bool = False, by_library: bool = True
+) -> "Located":
     """Find the guests that the arguments of add_guests() name, wherever they are, and note them for the audit.
 
     Raises as vme.fleet.locate.locate does; Misused where neither a word nor --all says which: a script whose variable
     is empty must not have meant every guest of a zone; and, but for `reading`, Refused where our key may only read, or
-    where another tool is at work on a guest that is not there.
+    where another tool is at work on a guest that is not there. `by_library`: what is done with them needs libvirt's.
     """
     from vme.fleet.selection import select
 
@@ -164,7 +166,7 @@ def chosen_guests(arguments: argparse.Namespace, context: Context, *, reading: b
     selection = select(
         context.config, arguments.guests, zones=arguments.zone, nodes=arguments.node, states=arguments.state
     )
-    located = _located(selection, arguments, context, reading=reading)
+    located = _located(selection, arguments, context, reading=reading, by_library=by_library)
     if selection.is_open:
         context.unseen = tuple(silence for silence in located.silences if silence.node in selection.nodes)
     context.jobs_per_node = arguments.jobs
@@ -191,7 +193,9 @@ def the_guest(word: str, arguments: argparse.Namespace, context: Context, *, rea
     return guests[0]
 
 
-def _located(selection: "Selection", arguments: argparse.Namespace, context: Context, *, reading: bool) -> "Located":
+def _located(
+    selection: "Selection", arguments: argparse.Namespace, context: Context, *, reading: bool, by_library: bool = True
+) -> "Located":
     """Find the guests of a selection. Whoever would change one is told who is at work on it, if that may be why it is
     nowhere, or on two nodes.
 
@@ -201,7 +205,7 @@ def _located(selection: "Selection", arguments: argparse.Namespace, context: Con
 
     timeout_s = timeout_of(arguments, context)
     try:
-        return locate_selected(context.config, selection, timeout_s)
+        return locate_selected(context.config, selection, timeout_s, by_library=by_library)
     except (NotFound, Twins) as problem:
         if reading:
             raise

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: Command) -> None:
 
 def run(arguments: argparse.Namespace, context: Context, command: Command) -> int:
     verb = VERBS[command.verb]
-    located = chosen_guests(arguments, context)
+    located = chosen_guests(arguments, context, by_library=verb.needs_library)
 
     def plan(index: int) -> Plan:
         return check(verb, located.guests[index], located.everyone, located.silences, force=arguments.force)

@@ -14,7 +14,7 @@ from vme.config import Config, Node
 from vme.fleet.everywhere import Asked, Replies, ask_all, ask_libvirt, speak, started
 from vme.hypervisor.connection import Hypervisor, Line, connect_later, kept_socket, line_to
 from vme.hypervisor.guest import Guest, guests_on, guests_told
-from vme.hypervisor.wire.bulk import Conversation, states_again, states_of_all
+from vme.hypervisor.wire.bulk import Told, states_again, states_of_all
 from vme.hypervisor.wire.channel import Channel, hear_out, reached
 from vme.hypervisor.wire.xdr import Unusual
 from vme.records import dataclass
@@ -115,7 +115,7 @@ def _of(answers: Iterator[T], _asked: Asked[T]) -> Iterator[T]:
 
 
 def listings(
-    config: Config, begun: Mapping[Node, Channel], timeout_s: float, deadline_s: float
+    config: Config, begun: Mapping[Node, Channel[tuple[Told, ...]]], timeout_s: float, deadline_s: float
 ) -> Iterator[tuple[Node, Listing | None]]:
     """Each node with its guests as soon as it has told them, or with None as soon as that takes libvirt's library.
 
@@ -143,12 +143,12 @@ def listings(
             yield node, listing
 
 
-def _at_once(config: Config, node: Node) -> Channel | None:
+def _at_once(config: Config, node: Node) -> Channel[tuple[Told, ...]] | None:
     """The first question written to the node's daemon, or None where no socket leads to it."""
     kept = kept_socket(node, config.ssh)
     if kept is None:
         return None
-    conversation: Conversation = states_again() if kept.opened else states_of_all()
+    conversation = states_again() if kept.opened else states_of_all()
     try:
         return Channel(reached(kept.path), conversation)
     except Unusual:

@@ -38,18 +38,19 @@ def locate(config: Config, words: Sequence[str], timeout_s: float) -> Located:
     return locate_selected(config, select(config, words), timeout_s)
 
 
-def locate_selected(config: Config, selection: Selection, timeout_s: float) -> Located:
+def locate_selected(config: Config, selection: Selection, timeout_s: float, *, by_library: bool = True) -> Located:
     """Find the guests of a selection, to act on them; raises as locate() does.
 
     All nodes are asked, also where the selection is narrower: whoever acts needs to know what runs elsewhere. What is
-    found by a tag is confirmed by the guest's own libvirt. Meanwhile libvirt's library is loaded, to act with.
+    found by a tag is confirmed by the guest's own libvirt. With `by_library` libvirt's library is loaded meanwhile, to
+    act with.
     """
     silences: tuple[Silence, ...] = ()
     if selection.needs_labels:
         replies = ask_labelled_guests(config, config.nodes, timeout_s, confirm=selection.matches_by_tag)
         silences = untold(replies)
     else:
-        replies = ask_guests(config, config.nodes, timeout_s, meanwhile=load)
+        replies = ask_guests(config, config.nodes, timeout_s, meanwhile=load if by_library else lambda: None)
     everyone = tuple(guest for answer in replies.answers for guest in answer.value)
     silences = (*replies.silences, *silences)
     refuse_missing(selection, everyone, silences)

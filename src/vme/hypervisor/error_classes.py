@@ -37,8 +37,12 @@ _HINTS = {
 
 def as_vme_error(error: libvirt.libvirtError, subject: str) -> VmeError:
     """The error of ours for an error of libvirt's."""
-    code = error.get_error_code()
-    message = (error.get_error_message() or str(error)).strip()
+    return error_of(error.get_error_code(), error.get_error_message() or str(error), subject)
+
+
+def error_of(code: int | None, text: str, subject: str) -> VmeError:
+    """The error of ours for a code of libvirt's (virErrorNumber) and its text."""
+    message = text.strip()
     if code == libvirt.VIR_ERR_NO_DOMAIN:
         return NotFound(f"{subject}: there is no such guest")
     if code in _CUT_OFF and any(words in message.lower() for words in _CUT_OFF_WORDS):

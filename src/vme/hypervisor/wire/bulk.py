@@ -7,13 +7,12 @@ holds the second back until the first is acknowledged, which ours does 40 ms lat
 
 from collections.abc import Generator
 
-from vme.hypervisor.wire.protocol import call, result_in
-from vme.hypervisor.wire.xdr import Reader, Unusual, packed, packed_string
+from vme.hypervisor.wire.opening import NEXT, exchange, opening
+from vme.hypervisor.wire.protocol import call
+from vme.hypervisor.wire.xdr import Reader, Unusual, packed
 
-# REMOTE_PROC_AUTH_LIST, REMOTE_PROC_CONNECT_OPEN, REMOTE_PROC_CONNECT_GET_ALL_DOMAIN_STATS.
-_AUTH_LIST, _OPEN, _ALL_STATS = 66, 1, 344
-# REMOTE_AUTH_NONE of remote_auth_type; REMOTE_AUTH_TYPE_LIST_MAX.
-_NO_AUTH, _MOST_AUTH_TYPES = 0, 20
+# REMOTE_PROC_CONNECT_GET_ALL_DOMAIN_STATS.
+_ALL_STATS = 344
 # REMOTE_STRING_MAX, REMOTE_DOMAIN_LIST_MAX, REMOTE_CONNECT_GET_ALL_DOMAIN_STATS_MAX.
 _LONGEST_STRING, _MOST_GUESTS, _MOST_VALUES = 4194304, 16384, 4096
 # VIR_DOMAIN_STATS_STATE.
@@ -22,51 +21,34 @@ _STATE = 1
 _SIZES = {1: 4, 2: 4, 3: 8, 4: 8, 5: 8, 6: 4}
 _INT, _STRING = 1, 7
 
-# remote_connect_open_args: the name may be NULL, so a 1 says that it is there; flags (VIR_CONNECT_RO) come after it.
-_SYSTEM = packed(1) + packed_string(b"qemu:///system")
-_READ_ONLY = 1
 # remote_connect_get_all_domain_stats_args: of no guests in particular, so of all; which groups; flags.
 _STATES_OF_ALL = packed(0) + packed(_STATE) + packed(0)
 
 # The serial number that states_again asks with.
-STATES_AGAIN = 3
+STATES_AGAIN = NEXT
 
 # A guest's name and UUID, and the numbers of its state and the reason for it.
 Told = tuple[str, str, int, int]
-Conversation = Generator[bytes, bytes, tuple[Told, ...]]
+Listing = Generator[bytes, bytes, tuple[Told, ...]]
 
 
-def states_of_all(*, read_only: bool = False) -> Conversation:
+def states_of_all(*, read_only: bool = False) -> Listing:
     """What is to be written, for which the message that comes in answer is to be sent in; returns all guests.
 
     Raises Unusual where the answer is any but the plain one.
     """
-    # Also where nobody is asked for a password: with polkit, root is let in by this question, and by nothing else.
-    _refuse_other_auth((yield from _result(_AUTH_LIST, 1, b"")))
-    Reader((yield from _result(_OPEN, 2, _SYSTEM + packed(_READ_ONLY if read_only else 0)))).finish()
+    yield from opening(read_only=read_only)
     return (yield from states_again())
 
 
-def states_again() -> Conversation:
+def states_again() -> Listing:
     """The last of these questions alone, where libvirt is open already."""
-    return _guests_in((yield from _result(_ALL_STATS, STATES_AGAIN, _STATES_OF_ALL)))
+    return _guests_in((yield from exchange(_ALL_STATS, STATES_AGAIN, _STATES_OF_ALL)))
 
 
 def states_call(serial: int) -> bytes:
     """That question as a message."""
     return call(_ALL_STATS, serial, _STATES_OF_ALL)
-
-
-def _result(procedure: int, serial: int, arguments: bytes) -> Generator[bytes, bytes, bytes]:
-    return result_in((yield call(procedure, serial, arguments)), procedure, serial)
-
-
-def _refuse_other_auth(result: bytes) -> None:
-    reader = Reader(result)
-    kinds = [reader.unsigned() for _ in range(reader.count(_MOST_AUTH_TYPES))]
-    reader.finish()
-    if kinds != [_NO_AUTH]:
-        raise Unusual("its socket asks who we are")
 
 
 def _guests_in(result: bytes) -> tuple[Told, ...]:

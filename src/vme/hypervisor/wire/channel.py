@@ -2,12 +2,19 @@
 
 # The class beneath socket.socket: the module around it takes 4 ms to import, a tenth of a whole listing.
 from _socket import AF_UNIX, SOCK_STREAM, socket
+from collections.abc import Generator
 from pathlib import Path
 from select import POLLIN, poll
+from typing import Generic, TypeVar
 
-from vme.hypervisor.wire.bulk import Conversation, Told
 from vme.hypervisor.wire.protocol import is_whole
 from vme.hypervisor.wire.xdr import Unusual
+
+T = TypeVar("T")
+
+# What is to be written, for which the message that comes in answer is to be sent in; ends with what is made of them,
+# which is never None. Raises Unusual where an answer is any but the plain one.
+Conversation = Generator[bytes, bytes, T]
 
 _AT_ONCE = 1 << 18
 
@@ -24,7 +31,7 @@ def reached(path: Path) -> socket:
     return made
 
 
-def hear_out(connected: socket, conversation: Conversation) -> tuple[Told, ...]:
+def hear_out(connected: socket, conversation: Conversation[T]) -> T:
     """The whole of a conversation; waits for as long as it takes. The connection stays open. Raises Unusual."""
     channel, ready = Channel(connected, conversation), poll()
     ready.register(channel, POLLIN)
@@ -35,10 +42,10 @@ def hear_out(connected: socket, conversation: Conversation) -> tuple[Told, ...]:
             return told
 
 
-class Channel:
+class Channel(Generic[T]):
     """A conversation under way. Whatever goes wrong raises Unusual, and it is closed."""
 
-    def __init__(self, connected: socket, conversation: Conversation) -> None:
+    def __init__(self, connected: socket, conversation: Conversation[T]) -> None:
         self._conversation = conversation
         self._received = bytearray()
         self._socket = connected
@@ -51,16 +58,16 @@ class Channel:
     def close(self) -> None:
         self._socket.close()
 
-    def hear(self) -> tuple[Told, ...] | None:
-        """Take what has come; returns the guests once all has been said. The connection then stays open."""
+    def hear(self) -> T | None:
+        """Take what has come; returns what the conversation ends with. The connection then stays open."""
         try:
             if not self._has_whole_message():
                 return None
             message, self._received = bytes(self._received), bytearray()
             self._say(self._conversation.send(message))
         except StopIteration as end:
-            guests: tuple[Told, ...] = end.value
-            return guests
+            outcome: T = end.value
+            return outcome
         except Unusual:
             self.close()
             raise

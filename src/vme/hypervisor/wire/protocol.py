@@ -5,7 +5,7 @@ A message is its length in bytes (this word included), six words of header, and 
 
 from struct import Struct
 
-from vme.hypervisor.wire.xdr import Unusual
+from vme.hypervisor.wire.xdr import Reader, Unusual
 
 _LENGTH = Struct(">I")
 _HEADER = Struct(">6I")  # program, version, procedure, type, serial, status
@@ -14,7 +14,9 @@ _SHORTEST = _LENGTH.size + _HEADER.size
 _LONGEST = 33554432 + 4
 # REMOTE_PROGRAM and REMOTE_PROTOCOL_VERSION of src/remote/remote_protocol.x.
 _PROGRAM, _VERSION = 0x20008086, 1
-_CALL, _REPLY, _OK = 0, 1, 0
+_CALL, _REPLY, _OK, _ERROR = 0, 1, 0, 1
+# VIR_NET_MESSAGE_STRING_MAX.
+_LONGEST_STRING = 4194304
 
 
 def call(procedure: int, serial: int, arguments: bytes) -> bytes:
@@ -61,8 +63,28 @@ def with_serial(message: bytes, serial: int) -> bytes:
     )
 
 
+class CallFailed(Unusual):
+    """The daemon's error in answer to a call, as virNetMessageError says it."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
 def result_in(message: bytes, procedure: int, serial: int) -> bytes:
-    """What the procedure returned. Raises Unusual if this whole message is not its reply, or tells an error."""
-    if _HEADER.unpack_from(message, _LENGTH.size) != (_PROGRAM, _VERSION, procedure, _REPLY, serial, _OK):
-        raise Unusual(f"not the reply to call {serial} of procedure {procedure}, or an error")
-    return message[_SHORTEST:]
+    """What the procedure returned. Raises CallFailed, and Unusual if this whole message is no reply to that call."""
+    *heads, status = _HEADER.unpack_from(message, _LENGTH.size)
+    if heads != [_PROGRAM, _VERSION, procedure, _REPLY, serial] or status not in (_OK, _ERROR):
+        raise Unusual(f"not the reply to call {serial} of procedure {procedure}")
+    result = message[_SHORTEST:]
+    if status == _ERROR:
+        raise _error_in(result)
+    return result
+
+
+def _error_in(result: bytes) -> CallFailed:
+    """Its number (virErrorNumber), and its text if there is one; what follows is not for people."""
+    reader = Reader(result)
+    code, _origin = reader.signed(), reader.signed()
+    text = reader.string(_LONGEST_STRING) if reader.unsigned() else b""
+    return CallFailed(code, text.decode("utf-8", "backslashreplace"))
