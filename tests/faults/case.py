@@ -114,7 +114,8 @@ def _come_to(scene: Scene, cell: Cell) -> None:
     scene.vme.virsh(scene.source, "migrate-setspeed", scene.guest, speed)
     scene.started.append(stopped.begin(scene.vme, NOWHERE, *scene.words))
     eventually(lambda: len(scene.vme.running(scene.guest)) == 2, "the copy of the memory has begun")
-    eventually(lambda: "Outgoing" in scene.vme.virsh(scene.source, "domjobinfo", scene.guest), "the job runs")
+    # Before libvirt is asked to perform the move, its job is there already.
+    eventually(lambda: "processed" in scene.vme.virsh(scene.source, "domjobinfo", scene.guest), "something was sent")
     scene.tool.send(signal.SIGSTOP)
     scene.tool.wait_until_stopped()
     if cell.fault in _OVER_THE_SWITCHOVER:
@@ -135,7 +136,15 @@ def _end(scene: Scene, cell: Cell) -> Said:
     if cell.tool.startswith("migrate_guest") and (fault.kills or "nobody waited for its end" in said.text):
         # libvirt itself takes back what a client that is gone has begun.
         eventually(lambda: len(scene.vme.running(scene.guest)) < 2, "one QEMU of it is left", timeout_s=30)
+        eventually(lambda: not _moves(scene), "its libvirt has taken back the copies of disks too", timeout_s=60)
     return said
+
+
+def _moves(scene: Scene) -> bool:
+    """Whether the source still works on the move. Until then `vme repair` says that it moves, and leaves it alone."""
+    if scene.source not in scene.vme.running(scene.guest):
+        return False
+    return "Outgoing" in scene.vme.virsh(scene.source, "domjobinfo", scene.guest)
 
 
 _FASTER = ("virsh", "-q", "migrate-setspeed")

@@ -13,7 +13,7 @@ def slow_migration(vme: Vme, name: str = "web1") -> Process:
     vme.virsh("kvm01", "migrate-setspeed", name, "1")
     process = vme.begin("migrate_guest", name, "kvm02")
     eventually(lambda: len(vme.running(name)) == 2, "the copy of the memory has begun")
-    eventually(lambda: "Outgoing" in vme.virsh("kvm01", "domjobinfo", name), "the job runs")
+    eventually(lambda: "processed" in vme.virsh("kvm01", "domjobinfo", name), "something was sent")
     return process
 
 
