@@ -98,6 +98,9 @@ class Ground:
             self._take_snapshots(MOVING[0], COUNTING)
             self.vme.virsh(MOVING[0], "start", COUNTING)
             self.addresses[COUNTING] = witness.answering_address(self.vme.lab, COUNTING, patience_s=300)
+        if not self.vme.running(COUNTING):  # the last cell took the power from the node that it had come to
+            self.vme.tool("start_guest", COUNTING)
+            witness.answering_address(self.vme.lab, COUNTING, patience_s=300)
         (node,) = self.vme.running(COUNTING)
         # libvirt keeps a limit as long as the QEMU lives.
         self.vme.virsh(node, "migrate-setspeed", COUNTING, "10000")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,12 +72,24 @@ class Tool:
 
     def end(self, timeout_s: float = 180) -> Said:
         """Wait for its end; returns what it said."""
-        out, err = self.process.communicate(timeout=timeout_s)
+        done = threading.Event()
+        keep_going = threading.Thread(target=self._keep_going, args=(done,), daemon=True)
+        keep_going.start()
+        try:
+            out, err = self.process.communicate(timeout=timeout_s)
+        finally:
+            done.set()
+            keep_going.join()
         lines = err.splitlines()
         points = tuple(line.removeprefix(MARK) for line in lines if line.startswith(MARK))
         told = "\n".join([out.strip(), *(line for line in lines if not line.startswith(MARK))]).strip()
         assert "Traceback" not in told, f"{' '.join(self.words)}: {told}"
         return Said(self.process.returncode, told, points)
+
+    def _keep_going(self, done: threading.Event) -> None:
+        """What entered the host for it may have stopped itself only after it had been told to go on."""
+        while not done.wait(2) and self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGCONT)
 
     def _pid(self) -> int | None:
         """The tool's own process: the one child of what entered the host."""
