@@ -132,6 +132,7 @@ def wrapped_node(lab: Lab, name: str) -> Iterator[Wrapped]:
     finally:
         node.access.write_text(before)
         policy.unlink(missing_ok=True)
+        _drop_connections(lab)  # and with them what a keeper holds
 
 
 def as_role(node: Wrapped, role: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ WORDS = Namespace(timeout=1.0)
 
 @pytest.fixture
 def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
-    def twice(*_words: object) -> NoReturn:
+    def twice(*_words: object, by_library: bool) -> NoReturn:
         problem = locate.Twins("on more than one node: web1", hint="undefine the one that should not be")
         problem.names = ("web1",)
         raise problem
