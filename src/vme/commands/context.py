@@ -214,7 +214,8 @@ def _located(
         refuse_busy_anywhere(context.config, problem.names)
         if isinstance(problem, NotFound):
             raise
-        return locate_selected(context.config, selection, timeout_s)  # who moved it was waited for, or nobody does
+        # Who moved it was waited for, or nobody does.
+        return locate_selected(context.config, selection, timeout_s, by_library=by_library)
 
 
 def _refuse_where_we_may_only_read(guests: "Sequence[Guest]") -> None:
