@@ -57,14 +57,8 @@ def ask_of_guests(
     def by_line(one: Asked[T]) -> Iterator[T]:
         if more is not None or one.node.local:
             return by_library(one)  # it is needed in any case
-        try:
-            line = line_to(one.node, config.ssh, timeout_s=timeout_s)
-            one.stale = not line.hypervisor.fresh
-            told = hear_out(line.connected, states_of_all(read_only=line.hypervisor.read_only))
-        except Unusual:
-            return by_library(one)
-        lines.append(line)
-        return answers(Listing(line.hypervisor, guests_told(line.hypervisor, told)))
+        listing = _over_a_line(config, one, timeout_s, lines)
+        return by_library(one) if listing is None else answers(listing)
 
     lines: list[Line] = []
 
@@ -96,6 +90,18 @@ def ask_of_guests(
     replies = ask_all(config, nodes, start, timeout_s)
     _keep(lines)
     return replies
+
+
+def _over_a_line(config: Config, one: Asked[T], timeout_s: float, lines: list[Line]) -> Listing | None:
+    """What a node tells over a line that is made now, and added to those that were; None without a plain answer."""
+    try:
+        line = line_to(one.node, config.ssh, timeout_s=timeout_s)
+        one.stale = not line.hypervisor.fresh
+        told = hear_out(line.connected, states_of_all(read_only=line.hypervisor.read_only))
+    except Unusual:
+        return None
+    lines.append(line)
+    return Listing(line.hypervisor, guests_told(line.hypervisor, told))
 
 
 def _keep(lines: Sequence[Line]) -> None:
