@@ -74,13 +74,17 @@ def test_why_a_guest_can_not_be_started_is_what_the_library_would_say(vme: Vme) 
 def test_the_daemon_dies_while_it_starts_a_guest(vme: Vme) -> None:
     vme.create("web1", "kvm01")
     vme.tool("list_guests")
-    vme.fault("freeze", "kvm01", "libvirtd")
-    begun = vme.begin("start_guest", "web1", "--timeout", "20")
-    time.sleep(1)
+    vme.fault("freeze", "kvm01", "glusterfs")  # so that it looks for the image without end
+    begun = vme.begin("start_guest", "web1")
+    time.sleep(3)
+    assert begun.poll() is None
     vme.fault("kill", "kvm01", "libvirtd")
+    vme.fault("thaw", "kvm01", "glusterfs")  # until then its kernel does not let it go
     out, err = begun.communicate(timeout=60)
     vme.fault("start", "kvm01", "libvirtd")
     assert (begun.returncode, "Traceback" in err) == (5, False), (out, err)
+    assert "web1 on kvm01: the connection was cut" in err
+    assert "it may run or not: list_guests web1" in err
 
 
 def test_root_is_let_in_where_polkit_asks_others(vme: Vme) -> None:

@@ -40,7 +40,9 @@ def _started_by_wire(guest: Guest) -> bool:
 
         raise error_of(refused.code, refused.message, str(guest)) from None
     except Unusual as problem:
-        raise Silent(f"{guest}: the connection was cut: {problem}") from None
+        raise Silent(
+            f"{guest}: the connection was cut: {problem}", hint=f"it may run or not: list_guests {guest.name}"
+        ) from None
     finally:
         line.close()
     return True
