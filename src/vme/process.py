@@ -1,4 +1,6 @@
-"""The only place that starts a process. An argv list always, never a shell; a deadline always; a clean environment.
+"""Processes that are run to their end, or spoken to; only spawned.py beside this starts any.
+
+An argv list always, never a shell; a deadline always; a clean environment.
 
 subprocess is imported where it is used: a listing over warm connections starts no process, and need not pay for it.
 """
@@ -17,15 +19,9 @@ from vme.records import dataclass
 
 if TYPE_CHECKING:
     import subprocess
-    from _socket import socket
 
 # System tools are found here only: nobody's own `python3` or `qemu-img`, early in PATH, may stand in for them.
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# What a new process does to its open files: os.posix_spawn.
-_FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
-_NO_INPUT_NO_OUTPUT = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1)]
-# What a child of ours ends with when whoever reads its output has gone: as a shell tells SIGPIPE.
-_BROKEN_PIPE = 141
 _TICK_S = 0.2
 _KEPT = ("HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR", "TERM", "TMPDIR")
 # How long a killed process may take to go.
@@ -128,35 +124,12 @@ def _kill(process: "subprocess.Popen[Any]") -> None:
         process.wait(_KILL_GRACE_S)
 
 
-def run_detached(argv: Sequence[str | Path], *, timeout_s: float) -> int:
-    """Run a process that leaves a child in the background (`ssh -f`) and return its exit status.
-
-    Nothing it writes is kept: a pipe would stay open in the child and we would wait for its end.
-    """
-    import select
-
-    words = [str(word) for word in argv]
-    child = _spawn(_program(words[0]), words, _NO_INPUT_NO_OUTPUT)
-    handle = os.pidfd_open(child)
-    try:
-        ended = select.poll()
-        ended.register(handle, select.POLLIN)
-        if not ended.poll(1000 * timeout_s):
-            os.kill(child, signal.SIGKILL)
-            raise TookTooLong(f"{words[0]} gave no answer within {timeout_s:g} s")
-    finally:
-        os.close(handle)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return status
-
-
 def run_on_terminal(argv: Sequence[str | Path], *, own_environment: bool = False) -> int:
     """Run a program that has the user's terminal (an editor, virsh console) to its end; returns its exit status.
 
     Negative for a signal. With `own_environment` it gets the user's whole environment, as an editor should. Ctrl-C is
     the program's while it runs; SIGTERM ends it. The terminal is then set as it was before. Main thread only.
     """
-    import signal
     import subprocess
 
     words = tuple(str(word) for word in argv)
@@ -172,7 +145,7 @@ def run_on_terminal(argv: Sequence[str | Path], *, own_environment: bool = False
             process.wait()
             raise
     except FileNotFoundError:
-        raise _not_installed(words[0]) from None
+        raise not_installed(words[0]) from None
     finally:
         signal.signal(signal.SIGINT, before)
         if settings is not None:
@@ -205,18 +178,18 @@ def _started(
             env=clean_environment(),
         )
     except FileNotFoundError:
-        raise _not_installed(words[0]) from None
+        raise not_installed(words[0]) from None
 
 
-def _program(name: str) -> Path:
+def program(name: str) -> Path:
     """Where a program is. Raises Failed if this machine has it not."""
     path = find_program(name)
     if path is None:
-        raise _not_installed(name)
+        raise not_installed(name)
     return path
 
 
-def _not_installed(program: str) -> Failed:
+def not_installed(program: str) -> Failed:
     return Failed(f"{program} is not installed on this machine", hint=f"install the package that has {program}")
 
 
@@ -226,104 +199,10 @@ def clean_environment() -> dict[str, str]:
     return kept | {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8"}
 
 
-def in_child(work: Callable[[], int]) -> int:
-    """Do some work in a child of this process, which ends with it however much hangs; returns the work's status.
-
-    Call it while this process has one thread and no connection. Raises BrokenPipeError if the child met one.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    child = os.fork()
-    if child == 0:
-        os._exit(_status_of(work))
-    try:
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    except KeyboardInterrupt:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        raise
-    if status == _BROKEN_PIPE:
-        raise BrokenPipeError
-    return status
-
-
-def _status_of(work: Callable[[], int]) -> int:
-    """The status a child ends with; a bug of ours is shown by the child itself."""
-    try:
-        status = work()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return _BROKEN_PIPE
-    except KeyboardInterrupt:
-        return 130
-    except Exception:  # noqa: BLE001 (nobody else is there to show it)
-        sys.excepthook(*sys.exc_info())
-        return 1
-    return status
-
-
-def in_background(function: Callable[[], None]) -> None:
-    """Do something in a process of its own, without a terminal, that nobody waits for; what fails there is not told.
-
-    Only for a process without other threads: they do not come along.
-    """
-    if os.fork() != 0:
-        return
-    try:
-        os.setsid()
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for descriptor in range(3):
-            os.dup2(nowhere, descriptor)
-        function()
-    finally:
-        os._exit(0)
-
-
 def find_program(*names: str) -> Path | None:
     """The first of these programs that this machine has, in the system's own directories."""
     places = [Path(place) for place in SYSTEM_PATH.split(":")]
     return next((place / name for name in names for place in places if os.access(place / name, os.X_OK)), None)
-
-
-def start_on_socket(argv: Sequence[str | Path], channel: "socket") -> None:
-    """Start a process whose stdin and stdout are this socket, and leave it running until the socket is closed."""
-    words = [str(word) for word in argv]
-    ours = channel.fileno()
-    _leave_running(_spawn(_program(words[0]), words, [(os.POSIX_SPAWN_DUP2, ours, 0), (os.POSIX_SPAWN_DUP2, ours, 1)]))
-
-
-def start_apart(argv: Sequence[str], handles: Sequence[int]) -> None:
-    """Start a process that is to outlive this one, and has these open files; argv has the whole path of its program."""
-    for handle in handles:
-        os.set_inheritable(handle, True)
-    _leave_running(_spawn(argv[0], argv, _NO_INPUT_NO_OUTPUT))
-
-
-def _leave_running(child: int) -> None:
-    """Note a child that nobody waits for, and let go of those that have ended: a listing that is watched makes many."""
-    for other in tuple(_left_running):
-        with suppress(ChildProcessError):  # another thread has let go of it
-            if os.waitpid(other, os.WNOHANG)[0]:
-                _left_running.discard(other)
-    _left_running.add(child)
-
-
-_left_running: set[int] = set()
-
-
-def _spawn(program: str | Path, words: Sequence[str], file_actions: Sequence[_FileAction]) -> int:
-    """Start a process, in a session of its own, whose stderr goes nowhere; returns its number.
-
-    Not by subprocess, which takes 6 ms to import, and looks each 50 ms whether its child has ended: a listing over
-    connections that are to be made would pay for both.
-    """
-    return os.posix_spawn(
-        program,
-        list(words),
-        clean_environment(),
-        file_actions=[*file_actions, (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)],
-        setsid=True,  # Ctrl-C is ours to handle: it must not cut the connection that undoing needs
-    )
 
 
 class Dialogue:
@@ -349,7 +228,7 @@ class Dialogue:
                 start_new_session=True,
             )
         except FileNotFoundError:
-            raise _not_installed(self._words[0]) from None
+            raise not_installed(self._words[0]) from None
 
     def __enter__(self) -> "Dialogue":
         return self
@@ -427,7 +306,7 @@ def run_live(argv: Sequence[str | Path], *, timeout_s: float, on_output: Callabl
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment()
         )
     except FileNotFoundError:
-        raise _not_installed(words[0]) from None
+        raise not_installed(words[0]) from None
     with process, selectors.DefaultSelector() as selector:
         for stream, is_error in ((process.stdout, False), (process.stderr, True)):
             assert stream is not None

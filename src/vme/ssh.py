@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from vme.config import Node, SshConfig
 from vme.errors import Refused, Silent, VmeError
-from vme.process import Dialogue, Result, TookTooLong, run, run_detached, run_live, start_on_socket
+from vme.process import Dialogue, Result, TookTooLong, run, run_live
 from vme.records import dataclass, replace
 from vme.runtime import private_directory
+from vme.spawned import run_detached, start_on_socket
 
 if TYPE_CHECKING:
     from _socket import socket

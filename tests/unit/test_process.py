@@ -8,18 +8,17 @@ from collections.abc import Callable
 
 import pytest
 
-from vme import process
+from vme import spawned
 from vme.errors import Failed
+from vme.forked import in_child
 from vme.process import (
     Result,
     TookTooLong,
     clean_environment,
-    in_child,
     run,
-    run_detached,
     run_watched,
-    start_on_socket,
 )
+from vme.spawned import run_detached, start_on_socket
 
 # A process that hangs must be gone long before this; far above what a busy machine needs to kill one.
 LONG_S = 20
@@ -161,7 +160,7 @@ def test_a_process_on_a_socket_speaks_through_it_and_leaves_nothing_behind() -> 
             assert heard.read() == b"word"
         ours.close()
     deadline_s = time.monotonic() + LONG_S
-    while len(process._left_running) > 2:  # those that have ended are let go of as another starts
+    while len(spawned._left_running) > 2:  # those that have ended are let go of as another starts
         assert time.monotonic() < deadline_s
         ours, theirs = socket.socketpair()
         with ours, theirs:

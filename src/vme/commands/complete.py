@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vme.config import Config, load
 from vme.errors import VmeError
-from vme.process import in_background
+from vme.forked import in_background
 from vme.runtime import private_directory
 
 _FRESH_S = 5.0

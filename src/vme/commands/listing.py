@@ -125,7 +125,7 @@ def watched(arguments: argparse.Namespace, tool: str, list_once: Callable[[], in
     """
     if arguments.watch is None:
         return list_once()
-    from vme.process import in_child
+    from vme.forked import in_child
 
     def one_round() -> int:
         try:

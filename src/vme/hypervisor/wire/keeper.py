@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from vme.hypervisor.wire.bulk import STATES_AGAIN, states_call
 from vme.hypervisor.wire.protocol import serial_of, taken, with_serial
 from vme.hypervisor.wire.xdr import Unusual
-from vme.process import start_apart
+from vme.spawned import start_apart
 
 if TYPE_CHECKING:
     import _socket
