@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from xml.dom.minidom import Element
+    from xml.etree import ElementTree
 
 _RED, _GREEN, _CYAN, _PLAIN = "\033[31m", "\033[32m", "\033[36m", "\033[0m"
 
@@ -45,8 +46,27 @@ def _drop_blanks(element: "Element") -> None:
 
 
 def same_xml(one: str, other: str) -> bool:
-    """Whether two texts of XML say the same."""
-    return one == other or plain_xml(one) == plain_xml(other)
+    """Whether two texts of XML say the same: blanks between elements do not count, nor do comments."""
+    if one == other:
+        return True
+    from xml.etree import ElementTree
+
+    try:
+        return _says_the_same(ElementTree.fromstring(one), ElementTree.fromstring(other))
+    except ElementTree.ParseError:
+        return False
+
+
+def _says_the_same(one: "ElementTree.Element", other: "ElementTree.Element") -> bool:
+    return (
+        (one.tag, one.attrib, len(one)) == (other.tag, other.attrib, len(other))
+        and (_unless_blank(one.text), _unless_blank(one.tail)) == (_unless_blank(other.text), _unless_blank(other.tail))
+        and all(map(_says_the_same, one, other))
+    )
+
+
+def _unless_blank(text: str | None) -> str:
+    return text if text and not text.isspace() else ""
 
 
 def coloured(lines: Sequence[str], stream: TextIO) -> str:

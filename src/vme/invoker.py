@@ -1,4 +1,4 @@
-"""Who runs a tool, for the records that people read: locks, history, audit."""
+"""Who runs a tool and where, for the records that people read: locks, journal, history, audit."""
 
 import os
 
@@ -16,3 +16,8 @@ def user_name() -> str:
 def person() -> str:
     """The person behind it: who called sudo, or else the account."""
     return os.environ.get("SUDO_USER") or user_name()
+
+
+def this_host() -> str:
+    """This server, as such records name it."""
+    return os.uname().nodename

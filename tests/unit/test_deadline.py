@@ -7,7 +7,7 @@ import time
 import pytest
 
 from vme.errors import NotFound, Silent
-from vme.fleet.deadline import Late, within
+from vme.fleet.deadline import Late, begun, within
 
 
 def test_the_result() -> None:
@@ -32,6 +32,16 @@ def test_a_call_that_hangs_is_late_and_keeps_nobody() -> None:
     assert isinstance(caught.value, Silent)
     assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
     thaw.set()
+
+
+def test_a_call_that_is_begun_goes_on_while_something_else_is_done() -> None:
+    thaw = threading.Event()
+    outcome = begun(20, "x", lambda: thaw.wait(20))
+    thaw.set()
+    assert outcome()
+    assert outcome(), "it may be asked for again"
+    with pytest.raises(Late, match="x: no answer"):
+        begun(0.05, "x", threading.Event().wait)()
 
 
 def test_ctrl_c_lets_the_call_end_first_so_that_undoing_knows_what_there_is() -> None:

@@ -45,7 +45,11 @@ def test_xml_that_says_the_same_is_the_same() -> None:
     after = '<a xmlns:n="u">\n  <n:o>\n        <n:b id="1"/>\n      </n:o>\n  <c>x y</c></a>'
     assert same_xml(before, after)
     assert not same_xml(before, after.replace("x y", "x  y"))
+    assert not same_xml(before, after.replace("id=", "no="))
+    assert not same_xml(before, after.replace("<c>", "<d/><c>"))
+    assert not same_xml(before, after.replace("</a>", "z</a>"))
     assert not same_xml(before, "no xml")
+    assert same_xml("no xml", "no xml")
     assert '<n:b id="1"/>' in plain_xml(before)
     assert plain_xml("no <xml") == "no <xml"
     assert plain_xml(plain_xml(XML)) == plain_xml(XML)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.made import store
-from vme.store.files import hand_to, write_whole
+from vme.store.files import hand_to, opened_among_ours, own_text, write_whole
 from vme.store.layout import TRASH
 from vme.store.trash import move_to_trash, remove_for_good, trash_place
 
@@ -27,6 +27,36 @@ def test_an_old_file_is_replaced_not_written_over(tmp_path: Path) -> None:
         assert reader.read() == "old"  # who reads it now reads all of the old one
     assert file.read_text() == "new"
     assert file.stat().st_mode & 0o777 == 0o600  # secrets go in: the old file's mode must not last
+
+
+def test_what_a_file_of_ours_says(tmp_path: Path) -> None:
+    file = tmp_path / "x.xml"
+    assert own_text(file, mode=0o600) is None
+    write_whole(file, "ä", mode=0o600)
+    assert own_text(file, mode=0o600) == "ä"
+    assert own_text(file, mode=0o640) is None, "secrets go in: a mode that somebody changed must not last"
+
+
+def test_what_others_put_in_its_place_is_not_read(tmp_path: Path) -> None:
+    write_whole(tmp_path / "secret", "s", mode=0o600)
+    (tmp_path / "link").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    (tmp_path / "directory").mkdir(mode=0o600)
+    write_whole(tmp_path / "no text", b"\xff", mode=0o600)
+    with (tmp_path / "huge").open("wb") as huge:
+        huge.truncate(1 << 40)
+    (tmp_path / "huge").chmod(0o600)
+    for name in ("link", "pipe", "directory", "no text", "huge"):
+        assert own_text(tmp_path / name, mode=0o600) is None, name
+
+
+def test_a_directory_of_ours_is_made_when_it_is_first_needed(tmp_path: Path) -> None:
+    file = tmp_path / ".vme/locks/web1"
+    for _ in range(2):
+        os.close(opened_among_ours(file, os.O_RDWR, 0o644, directory_mode=0o750))
+    assert file.parent.stat().st_mode & 0o777 == 0o750
+    with pytest.raises(FileNotFoundError):  # the store's own is not
+        opened_among_ours(tmp_path / "gone/.vme/locks/web1", os.O_RDWR, 0o644, directory_mode=0o755)
 
 
 def test_a_symlink_is_replaced_not_followed(tmp_path: Path) -> None:

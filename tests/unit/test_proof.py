@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.golden import DATA
 from tests.unit.made import store
-from vme.store.nonce import put_nonce
+from vme.store.nonce import put_nonce, take_nonce
 from vme.store.proof import MARGIN_BYTES, free_space, mount_point_of, reasons_not_usable
 
 MOUNTS = (DATA / "mounts-management-server").read_text()
@@ -77,6 +77,25 @@ def test_files_of_proofs_that_were_killed_go_after_an_hour(tmp_path: Path) -> No
         file = here.management_path / ".vme/nonce" / nonce.path.name
         then = file.stat().st_mtime - age_s
         os.utime(file, (then, then))
-    newest = put_nonce(here)
-    there = {file.name for file in (here.management_path / ".vme/nonce").iterdir()}
-    assert there == {young.path.name, newest.path.name}
+    take_nonce(put_nonce(here))
+    assert [file.name for file in (here.management_path / ".vme/nonce").iterdir()] == [young.path.name]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_nonce_is_for_every_node_to_read(tmp_path: Path, umask: int) -> None:
+    here = store(tmp_path)
+    before = os.umask(umask)
+    try:
+        nonce = put_nonce(here)
+    finally:
+        os.umask(before)
+    file = here.management_path / ".vme/nonce" / nonce.path.name
+    assert (file.read_text(), file.stat().st_mode & 0o777) == (nonce.text, 0o644)
+    take_nonce(nonce)
+    assert not file.exists()
+
+
+def test_a_nonce_is_put_on_no_store_that_is_not_there(tmp_path: Path) -> None:
+    gone = replace(store(tmp_path), management_path=tmp_path / "gone")
+    assert put_nonce(gone).problem == "No such file or directory"
+    assert not (tmp_path / "gone").exists()

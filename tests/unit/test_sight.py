@@ -27,6 +27,17 @@ def test_one_session_tells_all() -> None:
     assert mount_of(IMAGE, sight.mounts) == Mount("st1:/east", PurePosixPath("/srv/vme"), "fuse.glusterfs", False)
 
 
+def test_ports_and_links_as_a_node_with_ss_tells_them() -> None:
+    sight = parse_sight((DATA / "sight-debian-12-ss").read_text(), 0.0)
+    assert sight.links == {"br0", "eth0", "eth1", "lo"}
+    assert sight.bridges == {"br0"}
+    assert sight.listening == {22, 5900}
+
+
+def test_a_node_without_bridges_echoes_the_pattern() -> None:
+    assert parse_sight("\n=== bridges\n/sys/class/net/*/bridge\n", 0.0).bridges == frozenset()
+
+
 def test_what_a_node_does_not_say_is_not_made_up() -> None:
     sight = parse_sight("\n=== clock\n\n=== qemu.conf 2\n\n=== files\nrubbish\n", 0.0)
     assert (sight.clock_ahead_s, sight.conf, sight.files, sight.mounts) == (None, None, {}, ())

@@ -8,7 +8,6 @@ Work that concerns a second zone leaves a note there, which is an entry that say
 
 import json
 import os
-import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 from vme.config import Store
 from vme.errors import Failed
-from vme.invoker import person
+from vme.invoker import person, this_host
 from vme.records import dataclass, field, replace
 from vme.store.layout import journal_file
 
@@ -134,11 +133,6 @@ def step_line(name: str, facts: Facts) -> str:
 def gave_up_line(last_step: str) -> str:
     """A line of an entry that says that a node was silent when it was asked to do the last step, and may do it yet."""
     return step_line(last_step, {_GAVE_UP: time.time()})
-
-
-def this_host() -> str:
-    """This server, as its entries name it."""
-    return socket.gethostname()
 
 
 def is_begun(text: str) -> bool:

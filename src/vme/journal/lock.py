@@ -7,7 +7,6 @@ import errno
 import fcntl
 import json
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,8 @@ from pathlib import Path
 
 from vme.config import Store
 from vme.errors import Refused
-from vme.invoker import person
+from vme.invoker import person, this_host
+from vme.store.files import opened_among_ours
 from vme.store.layout import lock_file
 
 _POLL_S = 0.2
@@ -50,9 +50,6 @@ def held(
 @contextmanager
 def _held_on(guest: str, store: Store, why: str, deadline_s: float) -> Iterator[None]:
     file = lock_file(store, guest)
-    # Not parents=True for the store's own directory: it must be there already, or the store is not mounted.
-    file.parent.parent.mkdir(mode=0o755, exist_ok=True)
-    file.parent.mkdir(mode=0o755, exist_ok=True)
     handle = _locked(file, guest, store, deadline_s)
     try:
         with suppress(OSError):  # who holds it is for people; the lock counts without it
@@ -71,7 +68,7 @@ def _held_on(guest: str, store: Store, why: str, deadline_s: float) -> Iterator[
 def _locked(file: Path, guest: str, store: Store, deadline_s: float) -> int:
     said = ""
     while True:
-        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        handle = opened_among_ours(file, os.O_RDWR, 0o644, directory_mode=0o755)
         try:
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
@@ -104,7 +101,7 @@ def _record(why: str) -> dict[str, object]:
     return {
         "why": why,
         "user": person(),
-        "host": socket.gethostname(),
+        "host": this_host(),
         "pid": os.getpid(),
         "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

@@ -22,7 +22,7 @@ from vme.interrupts import deferred_interrupts
 from vme.journal.entry import Intent, gave_up_line, is_begun, note, opening_line, parsed, step_line
 from vme.journal.lock import held
 from vme.names import is_allowed
-from vme.store.files import sync_directory
+from vme.store.files import opened_among_ours, sync_directory
 from vme.store.layout import journal_file
 from vme.store.proof import answers
 
@@ -209,15 +209,10 @@ def remove_entry(file: Path) -> None:
 
 def _opened(file: Path, text: str) -> int:
     """Make an entry that begins with this text, to be written on; it lasts."""
-    directory = file.parent
-    # Not parents=True for the store's own directory: it must be there already, or the store is not mounted.
-    directory.parent.mkdir(mode=0o755, exist_ok=True)
-    directory.mkdir(mode=0o700, exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    handle = os.open(file, flags, 0o600)
+    handle = opened_among_ours(file, os.O_WRONLY | os.O_EXCL | os.O_APPEND, 0o600, directory_mode=0o700)
     try:
         _append(handle, text)
-        sync_directory(directory)
+        sync_directory(file.parent)
     except OSError:
         with suppress(OSError):
             file.unlink()

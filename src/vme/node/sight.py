@@ -82,8 +82,10 @@ def parse_sight(text: str, now_s: float) -> Sight:
     clock = section.get("clock", "").strip()
     return Sight(
         clock_ahead_s=float(clock) - now_s if clock.replace(".", "", 1).isdigit() else None,
-        links=frozenset(section.get("links", "").split()),
-        bridges=frozenset(line.split("/")[-2] for line in section.get("bridges", "").split() if line.count("/") > 4),
+        links=frozenset(path.rpartition("/")[2] for path in section.get("links", "").split()),
+        # Of a node without bridges the pattern itself.
+        bridges=frozenset(path.split("/")[-2] for path in section.get("bridges", "").split() if path.count("/") > 4)
+        - {"*"},
         listening=frozenset(_listening(section.get("listening", ""))),
         # grep(1): 0 and 1 are lines or none; 2 is a file that is not there, or not ours to read.
         conf=next(
@@ -132,10 +134,15 @@ def _batches(paths: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _listening(text: str) -> Iterator[int]:
-    """The ports of /proc/net/tcp and tcp6 (proc(5)): the local address is the second field, hexadecimal."""
+    """The ports that ss(8) shows, with their local address in the fourth field.
+
+    Where there is no ss they are of /proc/net/tcp and tcp6 (proc(5)): hexadecimal, in the second field.
+    """
     for line in text.splitlines():
         fields = line.split()
-        if len(fields) > 3 and fields[3] == "0A":
+        if len(fields) > 3 and fields[0] == "LISTEN":
+            yield int(fields[3].rpartition(":")[2])
+        elif len(fields) > 3 and fields[3] == "0A":
             yield int(fields[1].rpartition(":")[2], 16)
 
 

@@ -77,12 +77,13 @@ DEFINITIONS = Verb(
 )
 # What is asked before a guest moves, in one session: a fixed script, whose only changing words stand in "$@", each
 # checked. Of qemu.conf no line that may hold a password, and no comment; of a nonce (store/nonce.py) its 64 bytes.
+# To read /proc/net/tcp is to have the kernel walk a table that on a large machine has half a million places.
 _SIGHT = (
     'p() { echo; echo "=== $1"; }; '
     "p clock; date +%s.%N; "
-    "p links; ls /sys/class/net; "
-    "p bridges; ls -d /sys/class/net/*/bridge; "
-    'p listening; grep -h " 0A " /proc/net/tcp /proc/net/tcp6; '
+    "p links; echo /sys/class/net/*; "
+    "p bridges; echo /sys/class/net/*/bridge; "
+    'p listening; ss -Hltn || grep -h " 0A " /proc/net/tcp /proc/net/tcp6; '
     'c=$(grep -Eiv "^[[:space:]]*(#|$)|passw" /etc/libvirt/qemu.conf); p "qemu.conf $?"; echo "$c"; '
     "p mounts; cat /proc/self/mounts; "
     'for f do case $f in */.vme/nonce/*[!0-9a-f]*) ;; */.vme/nonce/*) p "nonce $f"; '

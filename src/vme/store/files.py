@@ -2,15 +2,31 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_LONGEST_TEXT = 1 << 22
 
 
 def write_whole(path: Path, content: str | bytes, *, mode: int) -> None:
     """Fill a file so that, whatever happens, the file is the old one or the new one, and then it lasts."""
     with _written_beside(path, content, mode) as temporary:
         temporary.rename(path)
+
+
+def own_text(path: Path, *, mode: int) -> str | None:
+    """What such a file holds, None if it is not there, or is not as we make them: others may write in its directory."""
+    try:
+        # A pipe that somebody put there must not hold us up.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, encoding="utf-8") as file:
+            state = os.fstat(handle)
+            ours = stat.S_ISREG(state.st_mode) and stat.S_IMODE(state.st_mode) == mode and state.st_uid == os.geteuid()
+            return file.read() if ours and state.st_size <= _LONGEST_TEXT else None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def write_new(path: Path, content: str | bytes, *, mode: int) -> None:
@@ -33,6 +49,21 @@ def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Pat
         sync_directory(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def opened_among_ours(path: Path, flags: int, mode: int, *, directory_mode: int) -> int:
+    """Open a file in a directory of our own on a store; file, directory and the one above are made if need be.
+
+    Not the store's own directory: it must be there already, or the store is not mounted (FileNotFoundError).
+    """
+    flags |= os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        # The directories are there but for the first time, and each look at one asks the store's servers.
+        return os.open(path, flags, mode)
+    except FileNotFoundError:
+        path.parent.parent.mkdir(mode=0o755, exist_ok=True)
+        path.parent.mkdir(mode=directory_mode, exist_ok=True)
+        return os.open(path, flags, mode)
 
 
 def remains_of(path: Path) -> list[Path]:

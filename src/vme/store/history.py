@@ -5,7 +5,6 @@ servers differ. The last KEPT versions stay. Both files are for people too: cat,
 """
 
 import json
-import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,7 +13,7 @@ from typing import Any
 
 from vme.config import Store
 from vme.diff import same_xml
-from vme.invoker import person
+from vme.invoker import person, this_host
 from vme.records import dataclass
 from vme.store.files import write_new, write_whole
 from vme.store.layout import OWN_FILES, guest_directory, history_directory
@@ -80,7 +79,7 @@ def add_found(store: Store, guest: str, xml: str, *, node: str, uuid: str) -> No
 
 def add_version(store: Store, guest: str, xml: str, *, tool: str, reason: str | None, node: str, uuid: str) -> None:
     """Keep a definition as the newest version, made by this person with this tool; the oldest beyond KEPT go."""
-    _add(store, guest, xml, Version(0, _now(), person(), socket.gethostname(), tool, reason, node, uuid))
+    _add(store, guest, xml, Version(0, _now(), person(), this_host(), tool, reason, node, uuid))
 
 
 def _add(store: Store, guest: str, xml: str, version: Version) -> None:
@@ -110,10 +109,12 @@ def _made(store: Store, guest: str) -> Path:
 
 
 def _xml_files(store: Store, guest: str) -> list[Path]:
-    directory = history_directory(store, guest)
-    if not directory.is_dir():
+    try:
+        # Not glob(): on a store that asks its servers, it looks at each file as well.
+        files = list(history_directory(store, guest).iterdir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted((file for file in directory.glob("*.xml") if file.stem.isdigit()), key=_number)
+    return sorted((file for file in files if file.suffix == ".xml" and file.stem.isdigit()), key=_number)
 
 
 def _number(file: Path) -> int:

@@ -134,9 +134,9 @@ _DEFINITION_FILES = ("find", "/etc/libvirt/qemu", "/run/libvirt/qemu", "-maxdept
 _SIGHT = (
     'p() { echo; echo "=== $1"; }; '
     "p clock; date +%s.%N; "
-    "p links; ls /sys/class/net; "
-    "p bridges; ls -d /sys/class/net/*/bridge; "
-    'p listening; grep -h " 0A " /proc/net/tcp /proc/net/tcp6; '
+    "p links; echo /sys/class/net/*; "
+    "p bridges; echo /sys/class/net/*/bridge; "
+    'p listening; ss -Hltn || grep -h " 0A " /proc/net/tcp /proc/net/tcp6; '
     'c=$(grep -Eiv "^[[:space:]]*(#|$)|passw" /etc/libvirt/qemu.conf); p "qemu.conf $?"; echo "$c"; '
     "p mounts; cat /proc/self/mounts; "
     'for f do case $f in */.vme/nonce/*[!0-9a-f]*) ;; */.vme/nonce/*) p "nonce $f"; '

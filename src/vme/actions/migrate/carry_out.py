@@ -56,7 +56,7 @@ def carry_out(plan: Plan, advance: Advance, stop: Stop, *, reason: str | None = 
         if plan.passage is not None:
             refuse_if_occupied(plan.passage.route)
         try:
-            _pack(plan, work)
+            packed = _pack(plan, work)
             if plan.passage is not None:
                 lay_out(plan.passage, work, advance, stop)
                 await_seen(plan.passage, plan.destination.node, plan.config.ssh)
@@ -83,7 +83,7 @@ def carry_out(plan: Plan, advance: Advance, stop: Stop, *, reason: str | None = 
         elapsed_s = time.monotonic() - started_s
         try:
             with deferred_interrupts():
-                mended = _settle_in(plan, work, there, reason)
+                mended = _settle_in(plan, work, there, reason, packed=packed)
                 left_behind = _clear_source(plan, there)
                 old_files = "" if plan.passage is None else _put_old_away(plan, plan.passage, work)
         except KeyboardInterrupt:
@@ -123,8 +123,8 @@ def _carried(plan: Plan, passage: Passage) -> Carried:
     return Carried(disks, route.moved_xml(live, passage.whole), route.moved_xml(saved, passage.whole))
 
 
-def _pack(plan: Plan, work: Work) -> None:
-    """Keep on the store what travels. Raises Refused if that is not any more what was looked at before."""
+def _pack(plan: Plan, work: Work) -> bool:
+    """Keep on the store what travels; whether there is any. Raises Refused if it is not any more what was looked at."""
     baggage = baggage_of(plan.guest, CALL_TIMEOUT_S)
     stores = plan.config.zone(plan.guest.node.zone).stores
     reasons = [str(reason) for reason in reasons_not_to_travel(stores, baggage)]
@@ -137,20 +137,21 @@ def _pack(plan: Plan, work: Work) -> None:
         work.step(KEEPING)
     try:
         # With nothing to keep it puts away what was kept of earlier, which is not to be brought back to this guest.
-        keep(plan.config, plan.guest, baggage, paths)
+        return keep(plan.config, plan.guest, baggage, paths) is not None
     except (VmeError, OSError) as problem:
         raise Failed(f"{plan.guest}: what travels with it can't be kept on the store, so it stays: {problem}") from None
 
 
-def _settle_in(plan: Plan, work: Work, there: Guest, reason: str | None) -> list[str]:
+def _settle_in(plan: Plan, work: Work, there: Guest, reason: str | None, *, packed: bool) -> list[str]:
     """Give the guest that has arrived what was kept, see that its images are still whose they were, and save its XML.
 
     Returns what was set right of its images.
     """
     moved = "it moved and runs" if plan.live else "it moved"
-    work.step(BRINGING_BACK)
     try:
-        bring_back(plan.config, there, plan.route)
+        if packed:
+            work.step(BRINGING_BACK)
+            bring_back(plan.config, there, plan.route)
     except (VmeError, OSError) as problem:
         raise Failed(f"{there}: {moved}, but not all of what it had came along: {problem}") from None
     mended = keep_owners(plan.owners)

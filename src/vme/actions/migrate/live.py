@@ -57,8 +57,7 @@ def move(plan: Plan, advance: Advance, stop: Stop, carried: Carried | None = Non
     where that is not known; Failed when it does not converge, or for libvirt's own reasons. In no case but the return
     is it said where the guest is: ask both nodes.
     """
-    second = within(CALL_TIMEOUT_S, str(plan.guest), lambda: open_second(plan.source))
-    watched = within(CALL_TIMEOUT_S, str(plan.guest), lambda: _same_guest(second, plan.guest))
+    watched = within(CALL_TIMEOUT_S, str(plan.guest), lambda: _same_guest(open_second(plan.source), plan.guest))
     since_s = time.monotonic()
     throttled = plan.settings.auto_converge == "always"
     rung, climb = _attempt(plan, watched, advance, stop, carried, throttled=throttled, since_s=since_s)

@@ -14,7 +14,7 @@ from vme.fleet.definitions import Definition, ask_definitions
 from vme.fleet.everywhere import Silence, ask_all, by_threads, silence_text
 from vme.fleet.guests import ask_guests
 from vme.hypervisor.guest import Guest
-from vme.journal.entry import this_host
+from vme.invoker import this_host
 from vme.node.on_the_way import Peer, overdue_here, way_to
 from vme.records import dataclass
 

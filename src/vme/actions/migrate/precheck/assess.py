@@ -2,10 +2,9 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
-from functools import partial
 
 from vme.actions.migrate.precheck.needs import Needs, needs_of
+from vme.actions.migrate.precheck.nonces import Nonces
 from vme.actions.migrate.precheck.offers import Offer, ask_offers, ask_reach
 from vme.actions.migrate.precheck.reason import Reason
 from vme.actions.migrate.precheck.reasons_guest import reasons_of_guest
@@ -27,7 +26,7 @@ from vme.hypervisor.guest import Guest
 from vme.hypervisor.movable import movable
 from vme.node.sight import Reached, may_be_asked
 from vme.records import dataclass
-from vme.store.nonce import Nonce, put_nonce, take_nonce
+from vme.store.nonce import Nonce
 
 _AT_ONCE = 4
 
@@ -102,6 +101,21 @@ def _assess_in(
     timeout_s: float,
     on_their_way: Sequence[OnItsWay],
 ) -> dict[str, Assessment]:
+    zones = dict.fromkeys((zone.name, *([wanted.zone] if wanted is not None else [])))
+    # On every store, for which of them these guests use shows only meanwhile.
+    with Nonces([store for name in zones for store in config.zone(name).stores], timeout_s) as nonces:
+        return _assess_with(config, zone, guests, wanted, timeout_s, on_their_way, nonces)
+
+
+def _assess_with(
+    config: Config,
+    zone: Zone,
+    guests: Sequence[Guest],
+    wanted: Node | None,
+    timeout_s: float,
+    on_their_way: Sequence[OnItsWay],
+    nonces: Nonces,
+) -> dict[str, Assessment]:
     needs, problems = _ask_needs(guests, timeout_s)
     candidates = zone.nodes if wanted is None else (wanted,)
     sources = [node for node in zone.nodes if any(one.guest.node == node for one in needs)]
@@ -112,17 +126,13 @@ def _assess_in(
     for route in routes.values():
         files |= {route.moved(path) for path in files}
         stores += [store for store in (route.home, route.new_home) if store not in stores]
-    nonces = [_put(store, timeout_s) for store in stores]
-    try:
-        paths = sorted(path for path in files if may_be_asked(str(path)))
-        offers = ask_offers(config, nodes, needs, [*(nonce.path for nonce in nonces), *paths], timeout_s)
-    finally:
-        for nonce in nonces:
-            with suppress(VmeError):
-                within(timeout_s, nonce.store.name, partial(take_nonce, nonce))
+    put = [nonces.on(store) for store in stores]
+    paths = sorted(path for path in files if may_be_asked(str(path)))
+    offers = ask_offers(config, nodes, needs, [*(nonce.path for nonce in put), *paths], timeout_s)
+    nonces.take()
     reached = _ask_ways(config, needs, candidates, offers, timeout_s)
     reports = [offer.told.report for offer in offers.values() if offer.told is not None]
-    proofs = _Proofs(config, zone.stores, nonces, promised_beside(reports, on_their_way), routes, timeout_s)
+    proofs = _Proofs(config, zone.stores, put, promised_beside(reports, on_their_way), routes, timeout_s)
     assessed = {one.guest.uuid: _assessment(one, candidates, offers, reached, proofs) for one in needs}
     for guest, problem in problems:
         stuck = Reason("stuck", f"it can't be asked what it needs ({problem})", "see why: info_guest")
@@ -225,13 +235,6 @@ def _ask_needs(guests: Sequence[Guest], timeout_s: float) -> tuple[list[Needs], 
 
     together(guests, lambda guest: guest.node, ask, failed, Stop(), _AT_ONCE)
     return [needs[guest.uuid] for guest in guests if guest.uuid in needs], problems
-
-
-def _put(store: Store, timeout_s: float) -> Nonce:
-    try:
-        return within(timeout_s, store.name, lambda: put_nonce(store))
-    except VmeError:
-        return Nonce(store, store.node_path, "", f"no answer within {timeout_s:g} s")
 
 
 def _ask_ways(
