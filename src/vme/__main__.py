@@ -34,6 +34,7 @@ def main() -> NoReturn:
     The end is os._exit: threads that hang in a call to a silent node must not keep a tool that is done from ending.
     """
     gc.set_threshold(_OBJECTS_BEFORE_GC)
+    _open_what_is_closed()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a foreign name may hold what can't be encoded
     status = run(PurePath(sys.argv[0]).name, sys.argv[1:])
@@ -44,6 +45,15 @@ def main() -> NoReturn:
     with suppress(OSError):
         sys.stderr.flush()
     os._exit(status)
+
+
+def _open_what_is_closed() -> None:
+    """Nothing that is opened later may become stdin, stdout or stderr: what we say would go into it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode)  # noqa: PTH123, SIM115 (the lowest number that is free; open until the end)
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
 
 
 def run(program: str, words: list[str]) -> int:

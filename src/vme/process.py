@@ -18,6 +18,7 @@ from vme.errors import Failed
 from vme.records import dataclass
 
 if TYPE_CHECKING:
+    import select
     import subprocess
 
 # System tools are found here only: nobody's own `python3` or `qemu-img`, early in PATH, may stand in for them.
@@ -53,23 +54,115 @@ def run(argv: Sequence[str | Path], *, timeout_s: float, stdin: str | None = Non
 
     Raises TookTooLong after killing it at the deadline, and Failed where the program is not installed.
     """
-    import subprocess
-
     words = tuple(str(word) for word in argv)
-    source = None if stdin is None else subprocess.PIPE
-    process = _started(words, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline_s = time.monotonic() + timeout_s
+    process = _Piped(words, (stdin or "").encode())
     try:
-        output, error = process.communicate(None if stdin is None else stdin.encode(), timeout=timeout_s)
-    except subprocess.TimeoutExpired:
+        output, error = process.talk(deadline_s)
+        status = process.wait(deadline_s)
+    except TimeoutError:
         raise TookTooLong(f"{words[0]} gave no answer within {timeout_s:g} s") from None
     finally:
-        # Not `subprocess.run`: it waits without end for a process that can't be killed, such as one on a hung store.
-        _kill(process)
-    return Result(words, process.returncode, _text(output), _text(error))
+        process.end()
+    return Result(words, status, _text(output), _text(error))
 
 
-def _text(data: bytes) -> str:
+def _text(data: bytes | bytearray) -> str:
     return data.decode("utf-8", "backslashreplace")
+
+
+class _Piped:
+    """A process and the pipes to it, by posix_spawn: subprocess takes longer to load than most questions take."""
+
+    def __init__(self, words: Sequence[str], to_say: bytes) -> None:
+        import select
+
+        self._poll = select.poll
+        self._to_say = to_say
+        self._in: int | None = None
+        if to_say:
+            theirs_in, self._in = os.pipe()
+        else:
+            theirs_in = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._out, theirs_out = os.pipe()
+        self._error, theirs_error = os.pipe()
+        theirs = (theirs_in, theirs_out, theirs_error)
+        try:
+            self._child = os.posix_spawn(
+                program(words[0]),
+                list(words),
+                clean_environment(),
+                file_actions=[(os.POSIX_SPAWN_DUP2, ours, number) for number, ours in enumerate(theirs)],
+                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores them
+            )
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            for handle in theirs:
+                os.close(handle)
+        self._handle = os.pidfd_open(self._child)
+        self._status: int | None = None
+
+    def talk(self, deadline_s: float) -> tuple[bytearray, bytearray]:
+        """Say what is to be said, and take what it writes, until it closes both of its ends. Raises TimeoutError."""
+        ready, heard = self._poll(), {self._out: bytearray(), self._error: bytearray()}
+        listening = set(heard)
+        for handle in listening:
+            ready.register(handle)
+        if self._in is not None:
+            os.set_blocking(self._in, False)
+            ready.register(self._in)
+        while listening:
+            for handle, _event in self._ready(ready, deadline_s):
+                if handle == self._in:
+                    self._say(ready, handle)
+                elif came := os.read(handle, 1 << 16):
+                    heard[handle] += came
+                else:
+                    ready.unregister(handle)
+                    listening.discard(handle)
+        return heard[self._out], heard[self._error]
+
+    def _say(self, ready: "select.poll", handle: int) -> None:
+        try:
+            self._to_say = self._to_say[os.write(handle, self._to_say) :]
+        except BrokenPipeError:
+            self._to_say = b""  # it does not read to the end
+        if not self._to_say:
+            ready.unregister(handle)
+            os.close(handle)
+            self._in = None
+
+    def wait(self, deadline_s: float) -> int:
+        """Its exit status, negative for a signal. Raises TimeoutError."""
+        if self._status is None:
+            ended = self._poll()
+            ended.register(self._handle)
+            self._ready(ended, deadline_s)
+            self._status = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
+        return self._status
+
+    @staticmethod
+    def _ready(ready: "select.poll", deadline_s: float) -> list[tuple[int, int]]:
+        events = ready.poll(max(0.0, 1000 * (deadline_s - time.monotonic())))
+        if not events:
+            raise TimeoutError
+        return events
+
+    def end(self) -> None:
+        """Kill it, unless it has ended, and close all; a kernel that waits for a hung store does not let it go."""
+        if self._status is None:
+            with suppress(TimeoutError, ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+                self.wait(time.monotonic() + _KILL_GRACE_S)
+        os.close(self._handle)
+        self._close()
+
+    def _close(self) -> None:
+        for handle in (self._in, self._out, self._error):
+            if handle is not None:
+                os.close(handle)
 
 
 def run_watched(argv: Sequence[str | Path], *, timeout_s: float, on_output: Callable[[str], None]) -> Result:
@@ -164,15 +257,13 @@ def _terminal_settings() -> list[Any] | None:
     return termios.tcgetattr(sys.stdin.fileno())
 
 
-def _started(
-    words: tuple[str, ...], *, stdin: int | None = None, stdout: int, stderr: int | IO[str]
-) -> "subprocess.Popen[bytes]":
+def _started(words: tuple[str, ...], *, stdout: int, stderr: int | IO[str]) -> "subprocess.Popen[bytes]":
     import subprocess
 
     try:
         return subprocess.Popen(
             words,
-            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
             env=clean_environment(),

@@ -13,6 +13,20 @@ pytestmark = pytest.mark.not_under(
 
 # What the tool has loaded by its end, seen from within.
 LOADED = f"{CHECKOUT}/.venv/bin/python -X importtime -P -m vme %s 2>&1 >/dev/null | grep -c '| libvirt$' || :"
+FORMS = """
+import sys
+from vme.config import load
+from vme.fleet.locate import locate_selected
+from vme.fleet.selection import select
+from vme.hypervisor.at_once import form_now
+from vme.hypervisor.guest import live_form
+config = load()
+guests = locate_selected(config, select(config, ["web[1-2]"]), 5, by_library=False).guests
+forms = [form_now(guest) for guest in guests]
+assert "libvirt" not in sys.modules
+for guest, form in zip(guests, forms, strict=True):
+    print("the same" if form == live_form(guest) else form)
+"""
 POLKIT = "sed -i 's/^auth_unix_rw = .*/auth_unix_rw = \"{}\"/' /etc/libvirt/libvirtd.conf"
 ODD = "<domain type='qemu'><name>gäst 1</name><memory>65536</memory><os><type>hvm</type></os></domain>"
 
@@ -52,6 +66,13 @@ def test_the_same_answer_as_the_librarys_and_without_it(vme: Vme) -> None:
     }
     vme.tool("stop_guest", "--yes", "web1")
     assert listed(vme) == by_library(vme, "kvm01")
+
+
+def test_a_guests_xml_is_what_the_library_would_say(vme: Vme) -> None:
+    vme.create("web1", "kvm01", "--description", "ä < ö", start=True)
+    vme.create("web2", "kvm01")
+    vme.tool("list_guests")
+    assert vme.tool(f"{CHECKOUT}/.venv/bin/python", "-P", "-c", FORMS).stdout == "the same\n" * 2
 
 
 def test_a_guest_is_started_without_the_library(vme: Vme) -> None:

@@ -180,3 +180,13 @@ def test_a_real_process_from_the_clone() -> None:
     assert done.output.startswith("usage: list_guests ")
     assert run_process((ROOT / "bin/vme", "--version"), timeout_s=20).output == f"vme {__version__}\n"
     assert run_process((ROOT / "bin/vme", "nonsense"), timeout_s=20).status == 2
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_no_file_that_is_opened_becomes_one_we_write_to(closed: str) -> None:
+    """As cron or a careless script may call it."""
+    code = "import sys; sys.argv = ['vme', '--version']; import os, vme.__main__ as tool; tool._open_what_is_closed(); "
+    code += "os._exit(10 + os.open('/', os.O_RDONLY) if all(map(os.get_inheritable, range(3))) else 1)"
+    script = f"exec {sys.executable} -c '{code.replace(chr(39), chr(34))}' {closed}"
+    assert run_process(("sh", "-c", script), timeout_s=20).status == 13
+    assert run_process(("sh", "-c", f"exec {ROOT}/bin/vme --version {closed}"), timeout_s=20).status == 0

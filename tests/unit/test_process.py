@@ -1,10 +1,12 @@
 """Processes: deadlines that hold, a clean environment, and messages where one can't be run. With real processes."""
 
+import os
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +46,33 @@ def test_stdin_is_empty_or_given() -> None:
     assert run(("cat",), timeout_s=LONG_S, stdin="hällo").output == "hällo"
 
 
+def test_much_that_is_said_and_heard_at_once() -> None:
+    much = "x" * (1 << 20)
+    done = run(("sh", "-c", "tee /dev/stderr"), timeout_s=LONG_S, stdin=much)
+    assert (done.output, done.error) == (much, much)
+    assert run(("true",), timeout_s=LONG_S, stdin=much).status == 0, "it need not read to the end"
+
+
+def test_a_process_that_closes_what_it_writes_to_is_waited_for() -> None:
+    assert run(("sh", "-c", "exec >&- 2>&-; sleep 0.3; exit 3"), timeout_s=LONG_S).status == 3
+
+
+def test_nothing_of_a_process_is_left() -> None:
+    def ours() -> set[str]:
+        return {file.name for file in Path("/proc/self/fd").iterdir()}
+
+    run(("true",), timeout_s=LONG_S)
+    before = ours()
+    for script in ("true", "exec sleep 60", "kill -9 $$"):
+        with suppress(TookTooLong):
+            run(("sh", "-c", script), timeout_s=0.1, stdin="x")
+    with suppress(Failed):
+        run(("no-such-program",), timeout_s=1)
+    assert ours() == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
 def test_output_that_is_no_text() -> None:
     assert run(("printf", r"a\377b"), timeout_s=LONG_S).output == r"a\xffb"
 
@@ -57,7 +86,7 @@ def test_the_deadline_holds(script: str) -> None:
 
 
 def test_a_process_the_kernel_does_not_let_go_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subprocess.Popen, "kill", lambda _self: None)  # as SIGKILL is to one that waits for its disk
+    monkeypatch.setattr("signal.pidfd_send_signal", lambda *_: None)  # as SIGKILL is to one that waits for its disk
     monkeypatch.setattr("vme.process._KILL_GRACE_S", 0.05)
     begun_s = time.monotonic()
     with pytest.raises(TookTooLong):

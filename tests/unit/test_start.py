@@ -9,7 +9,6 @@ import pytest
 from tests.unit.made import guest
 from tests.unit.test_wire import ANSWERS, AUTH_LIST, OPEN, daemon
 from vme.errors import Failed, Refused, Silent
-from vme.hypervisor import start as starting
 from vme.hypervisor.connection import KeptSocket
 from vme.hypervisor.start import start
 from vme.hypervisor.wire.xdr import packed, packed_string
@@ -46,7 +45,7 @@ def that_answers(answer: bytes) -> Callable[[socket.socket], None]:
 def by_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of those that the library starts. The node's socket is in the test's directory."""
     names: list[str] = []
-    monkeypatch.setattr(starting, "kept_socket", lambda *_: KeptSocket(tmp_path / "socket"))
+    monkeypatch.setattr("vme.hypervisor.at_once.kept_socket", lambda *_: KeptSocket(tmp_path / "socket"))
     monkeypatch.setattr("vme.hypervisor.guest.start", lambda one: names.append(one.name))
     return names
 
@@ -96,6 +95,6 @@ def test_before_it_the_library_does_it(tmp_path: Path, by_library: list[str], an
 def test_where_no_socket_leads_to_the_daemon_the_library_does_it(
     by_library: list[str], monkeypatch: pytest.MonkeyPatch, kept: KeptSocket | None
 ) -> None:
-    monkeypatch.setattr(starting, "kept_socket", lambda *_: kept)
+    monkeypatch.setattr("vme.hypervisor.at_once.kept_socket", lambda *_: kept)
     start(X1)
     assert by_library == ["x1"]

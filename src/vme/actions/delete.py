@@ -1,6 +1,5 @@
 """Deleting a guest: its definition goes, its directory moves to the trash; nothing another guest needs is touched."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -120,7 +119,7 @@ def _delete(plan: Plan, work: Work, reason: str | None) -> str:
     work.step(PUTTING_AWAY)
     try:
         return f"{guest}: {put_away(guest.name, plan.store, plan.claims, purge=plan.purge)}"
-    except (OSError, shutil.Error) as problem:
+    except OSError as problem:
         raise Failed(
             f"{guest}: its definition is removed, but {plan.directory or 'its history'} is still there: {problem}",
             hint="see to the store, then move or remove what is there",

@@ -5,7 +5,6 @@ NVRAM, TPM state, snapshots' descriptions, whether it starts with its node: unde
 """
 
 import json
-import shutil
 import time
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -20,7 +19,7 @@ from vme.hypervisor.snapshots import Snapshots, describe_again, describe_checkpo
 from vme.node.archive import packed, unpack
 from vme.node.files import states_of
 from vme.records import dataclass
-from vme.store.files import sync_directory, write_whole
+from vme.store.files import remove_tree, sync_directory, write_whole
 from vme.store.layout import kept_directory, seen_here
 from vme.store.trash import trash_place
 
@@ -105,7 +104,7 @@ def keep_state(
     archive = packed(guest.node, config.ssh, paths) if paths else None
     directory.parent.parent.mkdir(mode=0o755, exist_ok=True)
     directory.parent.mkdir(mode=0o700, exist_ok=True)
-    shutil.rmtree(directory, ignore_errors=True)
+    remove_tree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)
     if archive is not None:
         write_whole(directory / "state.tar", archive, mode=_MODE)
@@ -133,7 +132,7 @@ def clear_partial(store: Store, name: str) -> None:
     """Remove what was begun to be kept of a guest, and is not whole."""
     directory = kept_directory(store, name)
     if not (directory / _RECORD).exists():
-        shutil.rmtree(directory, ignore_errors=True)
+        remove_tree(directory, ignore_errors=True)
 
 
 def kept_for(store: Store, name: str, uuid: str) -> Kept | None:
@@ -173,7 +172,7 @@ def bring_back_rest(guest: Guest, kept: Kept) -> None:
 def forget(kept: Kept) -> None:
     """Remove what was kept, now that the guest has it again: a later state must not be overwritten by it."""
     (kept.directory / _RECORD).unlink()
-    shutil.rmtree(kept.directory)
+    remove_tree(kept.directory)
 
 
 def discard(store: Store, name: str) -> None:

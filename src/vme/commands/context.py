@@ -157,7 +157,7 @@ def chosen_guests(
 
     Raises as vme.fleet.locate.locate does; Misused where neither a word nor --all says which: a script whose variable
     is empty must not have meant every guest of a zone; and, but for `reading`, Refused where our key may only read, or
-    where another tool is at work on a guest that is not there. `by_library`: what is done with them needs libvirt's.
+    where another tool is at work on a guest that is not there. `by_library`: what is done next needs libvirt's.
     """
     from vme.fleet.selection import select
 

@@ -97,7 +97,8 @@ def run(arguments: argparse.Namespace, context: Context, _command: Command) -> i
     arguments.guests = [arguments.guests] if arguments.guests else []
     jobs = arguments.jobs
     arguments.jobs = jobs or max(zone.migration.outgoing for zone in context.config.zones)
-    guests = chosen_guests(arguments, context).guests
+    # Libvirt's library is loaded later, while the nodes look around for what speaks against it (precheck.assess).
+    guests = chosen_guests(arguments, context, by_library=False).guests
     if arguments.check:
         return show_check(arguments, context, guests)
     stop = Stop()

@@ -2,9 +2,8 @@
 
 from contextlib import suppress
 
-import libvirt
-
 from vme.hypervisor.guest import Guest, live_form, saved_form
+from vme.hypervisor.late import libvirt
 from vme.hypervisor.translation import translated
 from vme.records import dataclass
 

@@ -1,11 +1,9 @@
 """What a node is as a place for a guest that moves: virConnectGetCapabilities and a few calls that touch no guest."""
 
-import libvirt
-
 from vme.errors import Silent
 from vme.hypervisor.connection import Hypervisor
 from vme.hypervisor.domain_xml import parse
-from vme.hypervisor.error_classes import as_vme_error
+from vme.hypervisor.late import libvirt
 from vme.hypervisor.translation import translated
 from vme.records import dataclass
 
@@ -107,8 +105,10 @@ def fit_of(hypervisor: Hypervisor, wanted: Wanted) -> Fit:
     return Fit(None, None, tpm)
 
 
-def _refusal(error: libvirt.libvirtError, hypervisor: Hypervisor) -> str:
+def _refusal(error: "libvirt.libvirtError", hypervisor: Hypervisor) -> str:
     """What libvirt said against it. Raises Silent where it said nothing, but the connection broke."""
+    from vme.hypervisor.error_classes import as_vme_error
+
     problem = as_vme_error(error, hypervisor.node.name)
     if isinstance(problem, Silent):
         raise problem from error

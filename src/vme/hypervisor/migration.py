@@ -2,21 +2,13 @@
 
 from typing import Any
 
-import libvirt
-
 from vme.config import MigrationSettings
 from vme.hypervisor.connection import Hypervisor
 from vme.hypervisor.guest import Guest
+from vme.hypervisor.late import libvirt
 from vme.hypervisor.translation import translated
 from vme.records import dataclass
 
-# The definition moves with the guest, and an I/O error on the way ends the migration, not the guest.
-_FLAGS = (
-    libvirt.VIR_MIGRATE_LIVE
-    | libvirt.VIR_MIGRATE_PERSIST_DEST
-    | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
-    | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
-)
 # VIR_MIGRATE_POSTCOPY_RESUME is libvirt's since then, on both nodes.
 _KNOWS_RECOVERY = 8_005_000
 
@@ -98,7 +90,9 @@ def migrate(
     Blocks for as long as it takes: call it from a thread. Whether the guest moved is not to be read from an error of
     this alone: ask both nodes. (virDomainMigrate3, virDomainMigrateToURI3)
     """
-    flags = _FLAGS
+    # The definition moves with the guest, and an I/O error on the way ends the migration, not the guest.
+    flags = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
+    flags |= libvirt.VIR_MIGRATE_PERSIST_DEST | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
     for wanted, flag in (
         (throttled, libvirt.VIR_MIGRATE_AUTO_CONVERGE),
         (settings.postcopy, libvirt.VIR_MIGRATE_POSTCOPY),

@@ -1,9 +1,8 @@
 """What a guest's own libvirt knows that matters before it moves: its XML, the jobs that run on it, errors of disks."""
 
-import libvirt
-
 from vme.hypervisor.domain_xml import disks_of, parse
 from vme.hypervisor.guest import Guest
+from vme.hypervisor.late import libvirt
 from vme.hypervisor.translation import translated
 from vme.records import dataclass
 
@@ -21,13 +20,12 @@ class Movable:
     disk_errors: tuple[tuple[str, str], ...] = ()
 
 
-def movable(guest: Guest) -> Movable:
-    """Ask a guest's libvirt, and of one that runs its QEMU: a stuck one holds the calls up."""
+def movable(guest: Guest, xml: str) -> Movable:
+    """Ask libvirt about a guest of this XML, and of one that runs its QEMU: a stuck one holds the calls up."""
+    if not guest.active:
+        return Movable(xml)
     domain = guest.domain
     with translated(str(guest)):
-        xml = domain.XMLDesc(0)
-        if not guest.active:
-            return Movable(xml)
         job_runs = domain.jobStats().get("type", 0) != libvirt.VIR_DOMAIN_JOB_NONE
         if job_runs:  # it holds up what asks QEMU, and moving is out of the question anyway
             return Movable(xml, job_runs=True)

@@ -5,9 +5,8 @@ What they are made of lies in the images: libvirt only has descriptions, on the 
 
 from collections.abc import Sequence
 
-import libvirt
-
 from vme.hypervisor.guest import Guest
+from vme.hypervisor.late import libvirt
 from vme.hypervisor.translation import translated
 from vme.records import dataclass
 

@@ -3,14 +3,10 @@
 import time
 from typing import Any
 
-import libvirt
-
 from vme.hypervisor.connection import Hypervisor
+from vme.hypervisor.late import libvirt
 from vme.hypervisor.translation import translated
 from vme.records import dataclass
-
-_SIZES = libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
-_COUNTERS = libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_BLOCK | libvirt.VIR_DOMAIN_STATS_INTERFACE
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,10 @@ def samples_on(hypervisor: Hypervisor, *, counters: bool) -> dict[str, Sample]:
     libvirt leaves away what only that QEMU knows, and `resident_mib` is None. Without `counters` all but the promised
     and the resident memory is None.
     """
-    groups = _SIZES | _COUNTERS if counters else _SIZES
+    groups = libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
+    if counters:
+        groups |= libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_BLOCK
+        groups |= libvirt.VIR_DOMAIN_STATS_INTERFACE
     with translated(hypervisor.node.name):
         stats = hypervisor.libvirt.getAllDomainStats(groups, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
     at_s = time.monotonic()

@@ -6,7 +6,6 @@ our key has a role, the node admits libvirt's own places only; a file elsewhere 
 
 import base64
 import binascii
-import tarfile
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import PurePosixPath
@@ -21,6 +20,8 @@ _TIMEOUT_S = 60.0
 
 def packed(node: Node, ssh: SshConfig, paths: Sequence[PurePosixPath]) -> bytes:
     """An archive of these files and directories of a node. Raises Failed where one of them can't be read."""
+    import tarfile  # late: it brings what most moves and look-ups do not need
+
     done = run_on_node(node, ssh, (*PACK.words, *_members(paths)), timeout_s=_TIMEOUT_S)
     if done.status != 0:
         raise Failed(f"{node.name}: tar can't read all of {_text(paths)}: {done.last_words}")

@@ -74,6 +74,13 @@ def remains_of(path: Path) -> list[Path]:
     return sorted(file for file in path.parent.iterdir() if ending.fullmatch(file.name))
 
 
+def remove_tree(path: Path, *, ignore_errors: bool = False) -> None:
+    """Remove a directory with all that is in it."""
+    import shutil  # late: with the compressors that it brings it takes longer to load than most tools ask nodes for
+
+    shutil.rmtree(path, ignore_errors=ignore_errors)
+
+
 def sync_directory(path: Path) -> None:
     """Make the names in a directory last (fsync(2) of the directory itself)."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -1,11 +1,10 @@
 """Where deleted guests' directories wait, so that a slip can be taken back."""
 
-import shutil
 import time
 from pathlib import Path
 
 from vme.config import Store
-from vme.store.files import sync_directory
+from vme.store.files import remove_tree, sync_directory
 from vme.store.layout import TRASH, guest_directory, history_directory
 
 
@@ -26,7 +25,7 @@ def move_to_trash(store: Store, guest: str, place: Path) -> None:
 
 def remove_for_good(store: Store, guest: str) -> None:
     """Remove a guest's directory with all that is in it; it can't be taken back."""
-    shutil.rmtree(guest_directory(store, guest))
+    remove_tree(guest_directory(store, guest))
     sync_directory(store.management_path)
 
 
@@ -45,4 +44,4 @@ def remove_history_for_good(store: Store, guest: str) -> None:
     """Remove a guest's history, if it has one."""
     history = history_directory(store, guest)
     if history.is_dir():
-        shutil.rmtree(history)
+        remove_tree(history)

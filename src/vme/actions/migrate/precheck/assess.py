@@ -1,11 +1,12 @@
 """Guests and nodes brought together: for each guest and each node it might go to, everything that speaks against it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from vme.actions.migrate.precheck.needs import Needs, needs_of
+from vme.actions.migrate.precheck.needs import Needs, files_of, needs_of
 from vme.actions.migrate.precheck.nonces import Nonces
-from vme.actions.migrate.precheck.offers import Offer, ask_offers, ask_reach
+from vme.actions.migrate.precheck.offers import Offer, ask_offers, ask_reach, begin_to_look
 from vme.actions.migrate.precheck.reason import Reason
 from vme.actions.migrate.precheck.reasons_guest import reasons_of_guest
 from vme.actions.migrate.precheck.reasons_node import reasons_of_node
@@ -22,11 +23,14 @@ from vme.actions.together import Stop, together
 from vme.config import Config, Node, Store, Zone
 from vme.errors import VmeError
 from vme.fleet.deadline import within
+from vme.hypervisor.at_once import form_now
 from vme.hypervisor.guest import Guest
 from vme.hypervisor.movable import movable
 from vme.node.sight import Reached, may_be_asked
 from vme.records import dataclass
 from vme.store.nonce import Nonce
+
+T = TypeVar("T")
 
 _AT_ONCE = 4
 
@@ -116,19 +120,24 @@ def _assess_with(
     on_their_way: Sequence[OnItsWay],
     nonces: Nonces,
 ) -> dict[str, Assessment]:
-    needs, problems = _ask_needs(guests, timeout_s)
+    forms, problems = _ask_each(guests, lambda guest: within(timeout_s, str(guest), lambda: form_now(guest)))
+    told = [guest for guest in guests if guest.uuid in forms]
     candidates = zone.nodes if wanted is None else (wanted,)
-    sources = [node for node in zone.nodes if any(one.guest.node == node for one in needs)]
+    sources = [node for node in zone.nodes if any(guest.node == node for guest in told)]
     nodes = list(dict.fromkeys((*(node for node in zone.nodes if node in (*candidates, *sources)), *candidates)))
-    files = {file.path for one in needs for file in one.files}
+    files = {file.path for xml in forms.values() for file in files_of(xml)}
     stores = [store for store in zone.stores if any(store_of(path, [store]) for path in files)]
-    routes = _routes(config, zone, needs, wanted, timeout_s)
+    routes = _routes(config, zone, told, wanted, timeout_s)
     for route in routes.values():
         files |= {route.moved(path) for path in files}
         stores += [store for store in (route.home, route.new_home) if store not in stores]
     put = [nonces.on(store) for store in stores]
     paths = sorted(path for path in files if may_be_asked(str(path)))
-    offers = ask_offers(config, nodes, needs, [*(nonce.path for nonce in put), *paths], timeout_s)
+    looking = begin_to_look(config, nodes, [*(nonce.path for nonce in put), *paths], timeout_s)
+    # Libvirt's library is loaded for this, while the nodes look.
+    found, more = _ask_each(told, lambda guest: _needs(guest, forms[guest.uuid], timeout_s))
+    needs, problems = list(found.values()), [*problems, *more]
+    offers = ask_offers(config, nodes, needs, looking, timeout_s)
     nonces.take()
     reached = _ask_ways(config, needs, candidates, offers, timeout_s)
     reports = [offer.told.report for offer in offers.values() if offer.told is not None]
@@ -151,13 +160,13 @@ class _Proofs:
 
 
 def _routes(
-    config: Config, zone: Zone, needs: Sequence[Needs], wanted: Node | None, timeout_s: float
+    config: Config, zone: Zone, guests: Sequence[Guest], wanted: Node | None, timeout_s: float
 ) -> dict[str, Route]:
     """UUID -> the way to a store of the other zone, where `wanted` is of another."""
     if wanted is None or wanted.zone == zone.name:
         return {}
     there = config.zone(wanted.zone)
-    return {one.guest.uuid: find_route(one.guest.name, zone, there, timeout_s) for one in needs}
+    return {guest.uuid: find_route(guest.name, zone, there, timeout_s) for guest in guests}
 
 
 def _assessment(
@@ -222,19 +231,24 @@ def _parted(reasons: Sequence[Reason]) -> tuple[tuple[Reason, ...], tuple[Reason
     return tuple(one for one in each if not one.warns), tuple(one for one in each if one.warns)
 
 
-def _ask_needs(guests: Sequence[Guest], timeout_s: float) -> tuple[list[Needs], list[tuple[Guest, str]]]:
-    needs: dict[str, Needs] = {}
+def _needs(guest: Guest, xml: str, timeout_s: float) -> Needs:
+    found = within(timeout_s, str(guest), lambda: movable(guest, xml))
+    return needs_of(guest, found, baggage_of(guest, timeout_s))
+
+
+def _ask_each(guests: Sequence[Guest], question: Callable[[Guest], T]) -> tuple[dict[str, T], list[tuple[Guest, str]]]:
+    """UUID -> answer, in the order of the guests; and those that gave none, with the reason."""
+    answers: dict[str, T] = {}
     problems: list[tuple[Guest, str]] = []
 
     def ask(guest: Guest) -> None:
-        found = within(timeout_s, str(guest), lambda: movable(guest))
-        needs[guest.uuid] = needs_of(guest, found, baggage_of(guest, timeout_s))
+        answers[guest.uuid] = question(guest)
 
     def failed(guest: Guest, problem: VmeError) -> None:
         problems.append((guest, problem.message))
 
     together(guests, lambda guest: guest.node, ask, failed, Stop(), _AT_ONCE)
-    return [needs[guest.uuid] for guest in guests if guest.uuid in needs], problems
+    return {guest.uuid: answers[guest.uuid] for guest in guests if guest.uuid in answers}, problems
 
 
 def _ask_ways(

@@ -92,6 +92,11 @@ def needs_of(guest: Guest, movable: Movable, baggage: Baggage) -> Needs:
     )
 
 
+def files_of(xml: str) -> tuple[NeededFile, ...]:
+    """The files that a guest of this XML opens."""
+    return tuple(_files(parse(xml), describe(xml).disks))
+
+
 def _files(root: Element, disks: tuple[Disk, ...]) -> Iterator[NeededFile]:
     whole = _relabels(root)
     for disk, element in zip(disks, root.iterfind("devices/disk"), strict=True):

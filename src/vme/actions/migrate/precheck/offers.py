@@ -1,12 +1,12 @@
 """What nodes offer to guests that might move to them: all nodes at once, libvirt and ssh side by side."""
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from vme.actions.migrate.precheck.needs import Needs
 from vme.config import Config, Node
 from vme.errors import VmeError
+from vme.fleet.deadline import Late, begun
 from vme.fleet.everywhere import Replies, Silence, ask_by_ssh, ask_everywhere
 from vme.fleet.report import NodeReport
 from vme.fleet.usage import past_a_stuck_one
@@ -38,21 +38,33 @@ class Offer:
     blindness: str | None = None
 
 
+# What comes of nodes that look around: wait for it.
+Looking = Callable[[], Replies[Sight]]
+
+
+def begin_to_look(config: Config, nodes: Sequence[Node], paths: Sequence[PurePosixPath], timeout_s: float) -> Looking:
+    """Have all these nodes look at themselves and at these paths; what is not seen in time counts as not seen."""
+
+    def question(node: Node) -> Iterator[Sight]:
+        yield sight_of(node, config.ssh, paths, timeout_s=timeout_s)
+
+    looking = begun(timeout_s, "looking", lambda: ask_by_ssh(config, nodes, question, timeout_s))
+
+    def seen() -> Replies[Sight]:
+        try:
+            return looking()
+        except Late:
+            return Replies((), tuple(Silence(node, "no answer") for node in nodes))
+
+    return seen
+
+
 def ask_offers(
-    config: Config, nodes: Sequence[Node], needs: Sequence[Needs], paths: Sequence[PurePosixPath], timeout_s: float
+    config: Config, nodes: Sequence[Node], needs: Sequence[Needs], looking: Looking, timeout_s: float
 ) -> dict[Node, Offer]:
-    """Ask all these nodes about themselves, about what these guests need, and about these paths."""
-    seen: list[Replies[Sight]] = []
-
-    def look() -> None:
-        seen.append(ask_by_ssh(config, nodes, lambda node: _sights(config, node, paths, timeout_s), timeout_s))
-
-    # A thread that may come too late: what it has not brought by then counts as not seen.
-    looking = threading.Thread(target=look, daemon=True)
-    looking.start()
+    """Ask all these nodes about themselves and about what these guests need; they look around meanwhile."""
     told = ask_everywhere(config, nodes, lambda one: _telling(config, one, needs, timeout_s), timeout_s)
-    looking.join(timeout_s)
-    sights = seen[0] if seen else Replies((), tuple(Silence(node, "no answer") for node in nodes))
+    sights = looking()
     values = {answer.node: answer.value for answer in told.answers}
     views = {answer.node: answer.value for answer in sights.answers}
     return {
@@ -71,10 +83,6 @@ def ask_reach(config: Config, endpoints: dict[Node, list[str]], timeout_s: float
 
     replies = ask_by_ssh(config, list(endpoints), question, timeout_s)
     return {answer.node: answer.value for answer in replies.answers}
-
-
-def _sights(config: Config, node: Node, paths: Sequence[PurePosixPath], timeout_s: float) -> Iterator[Sight]:
-    yield sight_of(node, config.ssh, paths, timeout_s=timeout_s)
 
 
 def _telling(config: Config, hypervisor: Hypervisor, needs: Sequence[Needs], timeout_s: float) -> Iterator[Told]:

@@ -1,6 +1,5 @@
 """Clearing away after a move to another store: of two directories the one stays that the guest is with."""
 
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -9,7 +8,7 @@ from vme.actions.migrate.storage.route import Route
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.config import Store
 from vme.errors import Failed
-from vme.store.files import remains_of, sync_directory
+from vme.store.files import remains_of, remove_tree, sync_directory
 from vme.store.history import history_store
 from vme.store.layout import history_directory, saved_xml_file
 from vme.store.proof import must_be_there
@@ -58,7 +57,9 @@ def bring_history(route: Route, stores: Sequence[Store], new_stores: Sequence[St
     new.parent.parent.mkdir(mode=0o755, exist_ok=True)
     new.parent.mkdir(mode=0o700, exist_ok=True)
     partial = new.with_name(f".{new.name}.arriving")
-    shutil.rmtree(partial, ignore_errors=True)
+    remove_tree(partial, ignore_errors=True)
+    import shutil
+
     shutil.copytree(old, partial)
     partial.rename(new)
     sync_directory(new.parent)
