@@ -69,7 +69,8 @@ def test_the_same_answer_as_the_librarys_and_without_it(vme: Vme) -> None:
 
 
 def test_a_guests_xml_is_what_the_library_would_say(vme: Vme) -> None:
-    vme.create("web1", "kvm01", "--description", "ä < ö", start=True)
+    vme.create("web1", "kvm01", start=True)
+    vme.tool("tag_guest", "web1", "--description", "ä < ö")
     vme.create("web2", "kvm01")
     vme.tool("list_guests")
     assert vme.tool(f"{CHECKOUT}/.venv/bin/python", "-P", "-c", FORMS).stdout == "the same\n" * 2

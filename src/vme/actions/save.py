@@ -1,6 +1,6 @@
 """Saving the XML of a guest beside its images, as its node has it now."""
 
-from vme.actions.definition import SAVED_XML_MODE, home_store, refuse_unusable_stores
+from vme.actions.definition import SAVED_XML_MODE, home_store, is_saved, refuse_unusable_stores
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.config import Config
 from vme.fleet.deadline import within
@@ -26,13 +26,14 @@ def save(config: Config, guest: Guest, *, timeout_s: float, dry_run: bool = Fals
         xml = within(CALL_TIMEOUT_S, str(guest), lambda: saved_form(guest))
         home = home_store(stores, guest.name)
         file = None if home is None else saved_xml_file(home, guest.name)
-        old = file.read_text(encoding="utf-8", errors="replace") if file is not None and file.exists() else None
+        outcome = "saved"
+        if file is not None and file.exists():
+            outcome = "unchanged" if is_saved(file, xml) else "updated"
         if not dry_run:
-            if file is not None and old != xml:
+            if file is not None and outcome != "unchanged":
                 write_whole(file, xml, mode=SAVED_XML_MODE)
             with_history = history.history_store(stores, guest.name)
             history.add_found(with_history, guest.name, xml, node=guest.node.name, uuid=guest.uuid)
     if file is None:
         return f"{guest}: has no directory on a virt-store of zone {guest.node.zone}; kept in its history only"
-    outcome = "unchanged" if old == xml else "updated" if old is not None else "saved"
     return f"{guest}: {outcome}: {file}"

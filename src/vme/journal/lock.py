@@ -53,7 +53,8 @@ def _held_on(guest: str, store: Store, why: str, deadline_s: float) -> Iterator[
     handle = _locked(file, guest, store, deadline_s)
     try:
         with suppress(OSError):  # who holds it is for people; the lock counts without it
-            os.ftruncate(handle, 0)
+            if os.fstat(handle).st_size:
+                os.ftruncate(handle, 0)  # of a holder that was killed
             os.write(handle, json.dumps(_record(why)).encode() + b"\n")
         yield
         # Removed while it is held: who opened it meanwhile notices that it is no longer this name's file.

@@ -8,7 +8,7 @@ from vme.actions.definition import definition_changed
 from vme.actions.kept_state import parts_of
 from vme.actions.migrate.cold import move_cold, refuse_if_elsewhere
 from vme.actions.migrate.left_behind import remove_nvram
-from vme.actions.migrate.live import handed_over, move
+from vme.actions.migrate.live import begin_to_watch, handed_over, move
 from vme.actions.migrate.owners import give_owners, keep_owners
 from vme.actions.migrate.plan import Moved, Plan
 from vme.actions.migrate.reconcile import reconcile, seen_on
@@ -110,9 +110,10 @@ def _move_live(plan: Plan, work: Work, advance: Advance, stop: Stop) -> tuple[st
     if plan.baggage.snapshots.xmls:
         work.step(TAKING_DOWN)
         take_down(plan.guest)
+    watched = begin_to_watch(plan)
     carried = None if plan.passage is None else _carried(plan, plan.passage)
     work.step(MOVING)
-    return move(plan, advance, stop, carried)
+    return move(plan, watched(), advance, stop, carried)
 
 
 def _carried(plan: Plan, passage: Passage) -> Carried:

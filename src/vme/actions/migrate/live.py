@@ -11,7 +11,7 @@ from vme.actions.migrate.reconcile import find
 from vme.actions.together import Stop
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.errors import Failed, Interrupted, NotFound, Silent, VmeError
-from vme.fleet.deadline import within
+from vme.fleet.deadline import begun, within
 from vme.hypervisor import migration
 from vme.hypervisor.connection import Hypervisor, open_second
 from vme.hypervisor.guest import Guest, refreshed
@@ -48,16 +48,20 @@ class _Run:
         return self
 
 
-def move(plan: Plan, advance: Advance, stop: Stop, carried: Carried | None = None) -> tuple[str, ...]:
+def begin_to_watch(plan: Plan) -> Callable[[], Guest]:
+    """Begin to look up the guest over a second connection, for the first is busy while it moves."""
+    return begun(CALL_TIMEOUT_S, str(plan.guest), lambda: _same_guest(open_second(plan.source), plan.guest))
+
+
+def move(plan: Plan, watched: Guest, advance: Advance, stop: Stop, carried: Carried | None = None) -> tuple[str, ...]:
     """Run the migration and show its progress until the guest is at its destination; returns what helped it there.
 
-    `carried`: the disks that are copied too, as often as it starts again.
+    `watched`: the guest over a second connection. `carried`: disks that are copied too, as often as it starts again.
 
     Raises KeyboardInterrupt when a person wants it to end, after it was aborted and has come to its end; Interrupted
     where that is not known; Failed when it does not converge, or for libvirt's own reasons. In no case but the return
     is it said where the guest is: ask both nodes.
     """
-    watched = within(CALL_TIMEOUT_S, str(plan.guest), lambda: _same_guest(open_second(plan.source), plan.guest))
     since_s = time.monotonic()
     throttled = plan.settings.auto_converge == "always"
     rung, climb = _attempt(plan, watched, advance, stop, carried, throttled=throttled, since_s=since_s)

@@ -22,7 +22,7 @@ from vme.actions.placement import OnItsWay, Promised, promised_beside
 from vme.actions.together import Stop, together
 from vme.config import Config, Node, Store, Zone
 from vme.errors import VmeError
-from vme.fleet.deadline import within
+from vme.fleet.deadline import begun, within
 from vme.hypervisor.at_once import form_now
 from vme.hypervisor.guest import Guest
 from vme.hypervisor.movable import movable
@@ -31,6 +31,9 @@ from vme.records import dataclass
 from vme.store.nonce import Nonce
 
 T = TypeVar("T")
+
+# Source -> what it reaches: wait for it.
+Reaching = Callable[[], dict[Node, dict[str, Reached]]]
 
 _AT_ONCE = 4
 
@@ -139,7 +142,7 @@ def _assess_with(
     needs, problems = list(found.values()), [*problems, *more]
     offers = ask_offers(config, nodes, needs, looking, timeout_s)
     nonces.take()
-    reached = _ask_ways(config, needs, candidates, offers, timeout_s)
+    reached = _begin_to_reach(config, needs, candidates, offers, timeout_s)
     reports = [offer.told.report for offer in offers.values() if offer.told is not None]
     proofs = _Proofs(config, zone.stores, put, promised_beside(reports, on_their_way), routes, timeout_s)
     assessed = {one.guest.uuid: _assessment(one, candidates, offers, reached, proofs) for one in needs}
@@ -173,7 +176,7 @@ def _assessment(
     needs: Needs,
     candidates: Sequence[Node],
     offers: dict[Node, Offer],
-    reached: dict[Node, dict[str, Reached]],
+    reached: Reaching,
     proofs: _Proofs,
 ) -> Assessment:
     source = offers[needs.guest.node]
@@ -188,7 +191,7 @@ def _assessment(
         reasons += reasons_of_storage(needs, proofs.stores, proofs.nonces, source, offer)
         reasons += reasons_of_ownership(needs, proofs.stores, source, offer, may_set=os.geteuid() == 0)
         if needs.live:
-            reasons += reasons_of_way(source, offer, reached.get(source.node, {}))
+            reasons += reasons_of_way(source, offer, reached().get(source.node, {}))
         found[node] = reasons
     everywhere = _common(list(found.values()))
     verdicts = (
@@ -203,7 +206,7 @@ def _with_passage(
     needs: Needs,
     source: Offer,
     offer: Offer,
-    reached: dict[Node, dict[str, Reached]],
+    reached: Reaching,
     proofs: _Proofs,
     reasons: list[Reason],
 ) -> Assessment:
@@ -213,7 +216,7 @@ def _with_passage(
     surveyed = surveyed_passage(proofs.config, needs, route, source, offer, proofs.timeout_s)
     reasons += surveyed.reasons
     if needs.live:
-        reasons += reasons_of_way(source, offer, reached.get(source.node, {}))
+        reasons += reasons_of_way(source, offer, reached().get(source.node, {}))
     verdict = Verdict(offer, *_parted(reasons), surveyed.passage)
     anywhere = [*reasons_of_guest(needs), *reasons_not_to_travel(proofs.stores, needs.baggage)]
     return Assessment(needs.guest, needs, *_parted(anywhere), source, (verdict,))
@@ -251,12 +254,13 @@ def _ask_each(guests: Sequence[Guest], question: Callable[[Guest], T]) -> tuple[
     return {guest.uuid: answers[guest.uuid] for guest in guests if guest.uuid in answers}, problems
 
 
-def _ask_ways(
+def _begin_to_reach(
     config: Config, needs: Sequence[Needs], candidates: Sequence[Node], offers: dict[Node, Offer], timeout_s: float
-) -> dict[Node, dict[str, Reached]]:
-    """What each source reaches of the nodes its guests might go to."""
+) -> Reaching:
+    """What each source reaches of the nodes its guests might go to; what else is asked of them is weighed meanwhile."""
     ways: dict[Node, list[str]] = {}
     for source in dict.fromkeys(one.guest.node for one in needs if one.live):
         endpoints = [endpoint_of(offers[node]) for node in candidates if node != source]
         ways[source] = [endpoint for endpoint in endpoints if endpoint is not None]
-    return ask_reach(config, {node: found for node, found in ways.items() if found}, timeout_s)
+    asked = {node: found for node, found in ways.items() if found}
+    return begun(2 * timeout_s, "reaching", lambda: ask_reach(config, asked, timeout_s))
