@@ -14,6 +14,7 @@ def write_whole(path: Path, content: str | bytes, *, mode: int) -> None:
     """Fill a file so that, whatever happens, the file is the old one or the new one, and then it lasts."""
     with _written_beside(path, content, mode) as temporary:
         temporary.rename(path)
+    sync_directory(path.parent)
 
 
 def own_text(path: Path, *, mode: int) -> str | None:
@@ -33,11 +34,13 @@ def write_new(path: Path, content: str | bytes, *, mode: int) -> None:
     """Make a file, whole and lasting. Raises FileExistsError if there is one, also if it came at the same moment."""
     with _written_beside(path, content, mode) as temporary:
         path.hardlink_to(temporary)
+        temporary.unlink()
+    sync_directory(path.parent)
 
 
 @contextmanager
 def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Path]:
-    """The content in a temporary file of the same directory, to be given its name; then the name is made to last."""
+    """The content in a temporary file of the same directory, which lasts and is to be given its name."""
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -46,9 +49,9 @@ def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Pat
             file.flush()
             os.fsync(file.fileno())
         yield temporary
-        sync_directory(path.parent)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
 
 
 def opened_among_ours(path: Path, flags: int, mode: int, *, directory_mode: int) -> int:
@@ -64,6 +67,16 @@ def opened_among_ours(path: Path, flags: int, mode: int, *, directory_mode: int)
         path.parent.parent.mkdir(mode=0o755, exist_ok=True)
         path.parent.mkdir(mode=directory_mode, exist_ok=True)
         return os.open(path, flags, mode)
+
+
+def made_among_ours(directory: Path, *, mode: int) -> None:
+    """Make a directory two below the store's own, and those in between, if need be. As opened_among_ours() does it."""
+    try:
+        directory.mkdir(mode=mode, exist_ok=True)
+    except FileNotFoundError:
+        directory.parent.parent.mkdir(mode=0o755, exist_ok=True)
+        directory.parent.mkdir(mode=mode, exist_ok=True)
+        directory.mkdir(mode=mode, exist_ok=True)
 
 
 def remains_of(path: Path) -> list[Path]:

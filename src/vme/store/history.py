@@ -15,8 +15,8 @@ from vme.config import Store
 from vme.diff import same_xml
 from vme.invoker import person, this_host
 from vme.records import dataclass
-from vme.store.files import write_new, write_whole
-from vme.store.layout import OWN_FILES, guest_directory, history_directory
+from vme.store.files import made_among_ours, write_new, write_whole
+from vme.store.layout import guest_directory, history_directory
 
 KEPT = 100
 # The tool of a version that was found on the node: made by virsh, or before these tools were used.
@@ -83,7 +83,8 @@ def add_version(store: Store, guest: str, xml: str, *, tool: str, reason: str | 
 
 
 def _add(store: Store, guest: str, xml: str, version: Version) -> None:
-    directory = _made(store, guest)
+    directory = history_directory(store, guest)
+    made_among_ours(directory, mode=0o700)
     files = _xml_files(store, guest)
     number = _number(files[-1]) if files else 0
     while True:
@@ -96,16 +97,6 @@ def _add(store: Store, guest: str, xml: str, version: Version) -> None:
     for old in files[: max(0, len(files) + 1 - KEPT)]:
         old.unlink(missing_ok=True)
         old.with_suffix(".json").unlink(missing_ok=True)
-
-
-def _made(store: Store, guest: str) -> Path:
-    """The guest's directory of versions, made if need be. The store's own must be there, or it is not mounted."""
-    own = store.management_path / OWN_FILES
-    own.mkdir(mode=0o755, exist_ok=True)
-    directory = history_directory(store, guest)
-    directory.parent.mkdir(mode=0o700, exist_ok=True)
-    directory.mkdir(mode=0o700, exist_ok=True)
-    return directory
 
 
 def _xml_files(store: Store, guest: str) -> list[Path]:
