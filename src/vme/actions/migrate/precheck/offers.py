@@ -92,11 +92,10 @@ def _telling(config: Config, hypervisor: Hypervisor, needs: Sequence[Needs], tim
     yield told
     told = replace(told, host=host_of(hypervisor))
     yield told
-    fits: dict[str, Fit] = {}
-    for one in needs:
-        if one.guest.node != hypervisor.node:
-            fits[one.guest.uuid] = fit_of(hypervisor, one.wanted)
-    told = replace(told, fits=fits)
+    may_come = [one for one in needs if one.guest.node != hypervisor.node]
+    if not may_come:
+        return  # they are here: it is not asked for room
+    told = replace(told, fits={one.guest.uuid: fit_of(hypervisor, one.wanted) for one in may_come})
     yield told
     try:
         _, sizes = past_a_stuck_one(hypervisor, timeout_s, sizes_on)
