@@ -12,7 +12,8 @@ WARM_UP = 2
 def main() -> None:
     """Read {"rounds", "cases": {name: command line}, "before", "inner"}, as bench.rows.Row describes them.
 
-    Print {"taken": {name: [[ms, of which inner], ...]}, "peak_mib": the most memory that one of the processes had}.
+    Print {"taken": {name: [[ms, of which inner], ...]}, "peak_mib": the most memory that one of the processes had,
+    "cpu_ms": what all of them took of processors}.
     """
     given = json.load(sys.stdin)
     rounds = given["rounds"]
@@ -26,8 +27,9 @@ def main() -> None:
             took_ms = 1000 * (time.perf_counter() - began_s)
             if number >= warm_up:
                 taken[name].append((took_ms, float(shell(given["inner"]) or 0)))
-    peak_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    json.dump({"taken": taken, "peak_mib": peak_kib / 1024}, sys.stdout)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_ms = 1000 * (used.ru_utime + used.ru_stime)
+    json.dump({"taken": taken, "peak_mib": used.ru_maxrss / 1024, "cpu_ms": cpu_ms}, sys.stdout)
 
 
 def shell(line: str, *, must: bool = False) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from bench.place import STOCK_SSH, a_lab, peak_mib, timed
+from bench.place import STOCK_SSH, a_lab, timed, used_by
 from lab import distance
 from lab.host import must_on
 from lab.parallel import all_at_once
@@ -17,7 +17,7 @@ from lab.topology import large
 
 RESULTS = CHECKOUT / "bench/results/scale.json"
 GUESTS_PER_NODE = 100
-NODES = (3, 20, 50, 100)
+NODES = (3, 5, 20, 50, 100)
 RTTS_MS = (0, 1, 20, 100)
 # Three: the relays of more would take the two cores for themselves.
 FAR_NODES = 3
@@ -93,8 +93,10 @@ def listing(lab: Lab, nodes: int) -> dict[str, Any]:
     config.write_text(CONFIG.format(nodes=nodes))
     cases = {"ours": "list_guests", "virsh": VIRSH}
     taken = timed(lab, cases, rounds=ROUNDS, config=config)
+    peak_mib, cpu_ms = used_by(lab, "list_guests", config)
     return {
         "ours_ms": round(statistics.median(took for took, _ in taken["ours"]), 1),
         "virsh_one_ms": round(statistics.median(took for took, _ in taken["virsh"]), 1),
-        "peak_mib": round(peak_mib(lab, "list_guests", config), 1),
+        "peak_mib": round(peak_mib, 1),
+        "cpu_ms": round(cpu_ms, 1),
     }

@@ -54,7 +54,6 @@ POINTS = {
         "copying its files to the other store",
         "moving it",
         COPYING,
-        "giving it back what was kept on the store",
         "saving its definition",
         "putting its old files away",
         CLOSING,
