@@ -95,26 +95,16 @@ def assess(
     found: dict[str, Assessment] = {}
     for zone in config.zones:
         inside = [guest for guest in guests if guest.node.zone == zone.name]
-        if inside:
-            found |= _assess_in(config, zone, inside, wanted, timeout_s, on_their_way)
+        if not inside:
+            continue
+        # On every store, for which of them these guests use shows only meanwhile.
+        names = dict.fromkeys((zone.name, *([wanted.zone] if wanted is not None else [])))
+        with Nonces([store for name in names for store in config.zone(name).stores], timeout_s) as nonces:
+            found |= _assess_in(config, zone, inside, wanted, timeout_s, on_their_way, nonces)
     return tuple(found[guest.uuid] for guest in guests)
 
 
 def _assess_in(
-    config: Config,
-    zone: Zone,
-    guests: Sequence[Guest],
-    wanted: Node | None,
-    timeout_s: float,
-    on_their_way: Sequence[OnItsWay],
-) -> dict[str, Assessment]:
-    zones = dict.fromkeys((zone.name, *([wanted.zone] if wanted is not None else [])))
-    # On every store, for which of them these guests use shows only meanwhile.
-    with Nonces([store for name in zones for store in config.zone(name).stores], timeout_s) as nonces:
-        return _assess_with(config, zone, guests, wanted, timeout_s, on_their_way, nonces)
-
-
-def _assess_with(
     config: Config,
     zone: Zone,
     guests: Sequence[Guest],
