@@ -18,7 +18,7 @@ from lab.run import PATH, Process, start
 
 _SETTLE_S = 1.0
 # By a clock on the management side: what brings a command there takes a tenth of a second itself.
-CLOCKED = 'began=$EPOCHREALTIME; "$@"; echo $began $EPOCHREALTIME'
+CLOCKED = 'began=$EPOCHREALTIME; "$@" || exit; echo $began $EPOCHREALTIME'
 
 
 def measure(words: list[int]) -> int:

@@ -35,6 +35,8 @@ def main() -> NoReturn:
     """
     gc.set_threshold(_OBJECTS_BEFORE_GC)
     _open_what_is_closed()
+    _keep_to_ourselves_what_was_handed_down()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as some would have it, no process could be waited for
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a foreign name may hold what can't be encoded
     status = run(PurePath(sys.argv[0]).name, sys.argv[1:])
@@ -54,6 +56,14 @@ def _open_what_is_closed() -> None:
             stream = open(os.devnull, mode)  # noqa: PTH123, SIM115 (the lowest number that is free; open until the end)
             os.set_inheritable(stream.fileno(), True)
             setattr(sys, name, stream)
+
+
+def _keep_to_ourselves_what_was_handed_down() -> None:
+    """A process of ours may outlive us, on a store that hangs: it must not hold the lock that cron's flock took."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        if int(name) > 2:
+            with suppress(OSError):  # the directory's own
+                os.set_inheritable(int(name), False)
 
 
 def run(program: str, words: list[str]) -> int:

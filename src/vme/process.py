@@ -1,4 +1,4 @@
-"""Processes that are run to their end, or spoken to; only spawned.py beside this starts any.
+"""Processes that are run to their end, or spoken to; only piped.py and spawned.py beside this start any.
 
 An argv list always, never a shell; a deadline always; a clean environment.
 
@@ -15,16 +15,14 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from vme.errors import Failed
+from vme.piped import Piped
+from vme.programs import clean_environment, not_installed
 from vme.records import dataclass
 
 if TYPE_CHECKING:
-    import select
     import subprocess
 
-# System tools are found here only: nobody's own `python3` or `qemu-img`, early in PATH, may stand in for them.
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TICK_S = 0.2
-_KEPT = ("HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR", "TERM", "TMPDIR")
 # How long a killed process may take to go.
 _KILL_GRACE_S = 1.0
 
@@ -56,7 +54,7 @@ def run(argv: Sequence[str | Path], *, timeout_s: float, stdin: str | None = Non
     """
     words = tuple(str(word) for word in argv)
     deadline_s = time.monotonic() + timeout_s
-    process = _Piped(words, (stdin or "").encode())
+    process = Piped(words, (stdin or "").encode())
     try:
         output, error = process.talk(deadline_s)
         status = process.wait(deadline_s)
@@ -69,100 +67,6 @@ def run(argv: Sequence[str | Path], *, timeout_s: float, stdin: str | None = Non
 
 def _text(data: bytes | bytearray) -> str:
     return data.decode("utf-8", "backslashreplace")
-
-
-class _Piped:
-    """A process and the pipes to it, by posix_spawn: subprocess takes longer to load than most questions take."""
-
-    def __init__(self, words: Sequence[str], to_say: bytes) -> None:
-        import select
-
-        self._poll = select.poll
-        self._to_say = to_say
-        self._in: int | None = None
-        if to_say:
-            theirs_in, self._in = os.pipe()
-        else:
-            theirs_in = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        self._out, theirs_out = os.pipe()
-        self._error, theirs_error = os.pipe()
-        theirs = (theirs_in, theirs_out, theirs_error)
-        try:
-            self._child = os.posix_spawn(
-                program(words[0]),
-                list(words),
-                clean_environment(),
-                file_actions=[(os.POSIX_SPAWN_DUP2, ours, number) for number, ours in enumerate(theirs)],
-                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores them
-            )
-        except BaseException:
-            self._close()
-            raise
-        finally:
-            for handle in theirs:
-                os.close(handle)
-        self._handle = os.pidfd_open(self._child)
-        self._status: int | None = None
-
-    def talk(self, deadline_s: float) -> tuple[bytearray, bytearray]:
-        """Say what is to be said, and take what it writes, until it closes both of its ends. Raises TimeoutError."""
-        ready, heard = self._poll(), {self._out: bytearray(), self._error: bytearray()}
-        listening = set(heard)
-        for handle in listening:
-            ready.register(handle)
-        if self._in is not None:
-            os.set_blocking(self._in, False)
-            ready.register(self._in)
-        while listening:
-            for handle, _event in self._ready(ready, deadline_s):
-                if handle == self._in:
-                    self._say(ready, handle)
-                elif came := os.read(handle, 1 << 16):
-                    heard[handle] += came
-                else:
-                    ready.unregister(handle)
-                    listening.discard(handle)
-        return heard[self._out], heard[self._error]
-
-    def _say(self, ready: "select.poll", handle: int) -> None:
-        try:
-            self._to_say = self._to_say[os.write(handle, self._to_say) :]
-        except BrokenPipeError:
-            self._to_say = b""  # it does not read to the end
-        if not self._to_say:
-            ready.unregister(handle)
-            os.close(handle)
-            self._in = None
-
-    def wait(self, deadline_s: float) -> int:
-        """Its exit status, negative for a signal. Raises TimeoutError."""
-        if self._status is None:
-            ended = self._poll()
-            ended.register(self._handle)
-            self._ready(ended, deadline_s)
-            self._status = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
-        return self._status
-
-    @staticmethod
-    def _ready(ready: "select.poll", deadline_s: float) -> list[tuple[int, int]]:
-        events = ready.poll(max(0.0, 1000 * (deadline_s - time.monotonic())))
-        if not events:
-            raise TimeoutError
-        return events
-
-    def end(self) -> None:
-        """Kill it, unless it has ended, and close all; a kernel that waits for a hung store does not let it go."""
-        if self._status is None:
-            with suppress(TimeoutError, ProcessLookupError):
-                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
-                self.wait(time.monotonic() + _KILL_GRACE_S)
-        os.close(self._handle)
-        self._close()
-
-    def _close(self) -> None:
-        for handle in (self._in, self._out, self._error):
-            if handle is not None:
-                os.close(handle)
 
 
 def run_watched(argv: Sequence[str | Path], *, timeout_s: float, on_output: Callable[[str], None]) -> Result:
@@ -270,30 +174,6 @@ def _started(words: tuple[str, ...], *, stdout: int, stderr: int | IO[str]) -> "
         )
     except FileNotFoundError:
         raise not_installed(words[0]) from None
-
-
-def program(name: str) -> Path:
-    """Where a program is. Raises Failed if this machine has it not."""
-    path = find_program(name)
-    if path is None:
-        raise not_installed(name)
-    return path
-
-
-def not_installed(program: str) -> Failed:
-    return Failed(f"{program} is not installed on this machine", hint=f"install the package that has {program}")
-
-
-def clean_environment() -> dict[str, str]:
-    """The environment every process of ours gets: messages in English, the system's PATH, no variable of a stranger."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return kept | {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8"}
-
-
-def find_program(*names: str) -> Path | None:
-    """The first of these programs that this machine has, in the system's own directories."""
-    places = [Path(place) for place in SYSTEM_PATH.split(":")]
-    return next((place / name for name in names for place in places if os.access(place / name, os.X_OK)), None)
 
 
 class Dialogue:

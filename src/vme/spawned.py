@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vme.process import TookTooLong, clean_environment, program
+from vme.process import TookTooLong
+from vme.programs import clean_environment, program
 
 if TYPE_CHECKING:
     from _socket import socket

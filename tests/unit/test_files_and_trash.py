@@ -47,7 +47,9 @@ def test_what_others_put_in_its_place_is_not_read(tmp_path: Path) -> None:
         huge.truncate(1 << 40)
     (tmp_path / "huge").chmod(0o600)
     for name in ("link", "pipe", "directory", "no text", "huge"):
+        before = set(Path("/proc/self/fd").iterdir())
         assert own_text(tmp_path / name, mode=0o600) is None, name
+        assert set(Path("/proc/self/fd").iterdir()) == before
 
 
 def test_a_directory_of_ours_is_made_when_it_is_first_needed(tmp_path: Path) -> None:

@@ -190,3 +190,21 @@ def test_no_file_that_is_opened_becomes_one_we_write_to(closed: str) -> None:
     script = f"exec {sys.executable} -c '{code.replace(chr(39), chr(34))}' {closed}"
     assert run_process(("sh", "-c", script), timeout_s=20).status == 13
     assert run_process(("sh", "-c", f"exec {ROOT}/bin/vme --version {closed}"), timeout_s=20).status == 0
+
+
+CHILD = """
+import sys
+sys.argv = ["vme", "--version"]
+import vme.__main__ as tool
+from vme.process import run
+from vme.errors import VmeError
+tool.run = lambda *_: print(run(("sh", "-c", "ls /proc/self/fd | tr '\\n' ' '"), timeout_s=20).output) or 0
+tool.main()
+"""
+
+
+def test_what_was_handed_down_to_us_is_not_to_our_children() -> None:
+    """cron's flock would be held by a process of ours that hangs on a store. Nor do we need to be told of their end."""
+    script = f"trap '' CHLD; exec {sys.executable} -c \"$0\" 9>/dev/null"
+    done = run_process(("sh", "-c", script, CHILD), timeout_s=20)
+    assert (done.output.split(), done.status) == (["0", "1", "2", "3"], 0), done  # the last is of ls itself

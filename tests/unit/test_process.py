@@ -14,10 +14,10 @@ from vme.forked import in_child
 from vme.process import (
     Result,
     TookTooLong,
-    clean_environment,
     run,
     run_watched,
 )
+from vme.programs import clean_environment
 from vme.spawned import run_detached, start_on_socket
 
 # A process that hangs must be gone long before this; far above what a busy machine needs to kill one.
@@ -49,6 +49,16 @@ def test_much_that_is_said_and_heard_at_once() -> None:
     done = run(("sh", "-c", "tee /dev/stderr"), timeout_s=LONG_S, stdin=much)
     assert (done.output, done.error) == (much, much)
     assert run(("true",), timeout_s=LONG_S, stdin=much).status == 0, "it need not read to the end"
+
+
+def test_a_process_that_writes_without_end_has_its_deadline() -> None:
+    with pytest.raises(TookTooLong):
+        run(("sh", "-c", "yes & exec yes >&2"), timeout_s=0.2)
+
+
+def test_a_process_that_has_closed_what_it_writes_to_is_still_spoken_to() -> None:
+    script = "exec >&- 2>&-; test $(wc -c) = 1048576"
+    assert run(("sh", "-c", script), timeout_s=LONG_S, stdin="x" * (1 << 20)).status == 0
 
 
 def test_a_process_that_closes_what_it_writes_to_is_waited_for() -> None:
@@ -94,7 +104,7 @@ def test_the_deadline_holds(script: str) -> None:
 
 def test_a_process_the_kernel_does_not_let_go_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("signal.pidfd_send_signal", lambda *_: None)  # as SIGKILL is to one that waits for its disk
-    monkeypatch.setattr("vme.process._KILL_GRACE_S", 0.05)
+    monkeypatch.setattr("vme.piped._KILL_GRACE_S", 0.05)
     begun_s = time.monotonic()
     with pytest.raises(TookTooLong):
         run(("sleep", "2"), timeout_s=0.05)

@@ -62,7 +62,7 @@ def test_a_store_without_room(tmp_path: Path) -> None:
 
 
 def test_a_store_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vme.process.SYSTEM_PATH", str(tmp_path))
+    monkeypatch.setattr("vme.programs.SYSTEM_PATH", str(tmp_path))
     (tmp_path / "stat").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
     (tmp_path / "stat").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))

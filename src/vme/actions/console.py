@@ -17,7 +17,8 @@ from vme.hypervisor.console import screenshot as take_screenshot
 from vme.hypervisor.domain_xml import Graphics, describe
 from vme.hypervisor.guest import Guest, live_form, refreshed
 from vme.node.display import relay_argv
-from vme.process import find_program, run_on_terminal
+from vme.process import run_on_terminal
+from vme.programs import find_program
 from vme.records import dataclass
 from vme.screen.display import greets, private_port
 from vme.screen.picture import as_png

@@ -1,8 +1,9 @@
 """Saving the XML of a guest beside its images, as its node has it now."""
 
-from vme.actions.definition import SAVED_XML_MODE, home_store, is_saved, refuse_unusable_stores
+from vme.actions.definition import SAVED_XML_MODE, home_store, refuse_unusable_stores
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.config import Config
+from vme.diff import same_xml
 from vme.fleet.deadline import within
 from vme.hypervisor.guest import Guest, saved_form
 from vme.journal.lock import held
@@ -28,7 +29,8 @@ def save(config: Config, guest: Guest, *, timeout_s: float, dry_run: bool = Fals
         file = None if home is None else saved_xml_file(home, guest.name)
         outcome = "saved"
         if file is not None and file.exists():
-            outcome = "unchanged" if is_saved(file, xml) else "updated"
+            old = file.read_text(encoding="utf-8", errors="replace")
+            outcome = "unchanged" if same_xml(old, xml) else "updated"
         if not dry_run:
             if file is not None and outcome != "unchanged":
                 write_whole(file, xml, mode=SAVED_XML_MODE)

@@ -12,7 +12,8 @@ from vme.fleet.guests import ask_guests
 from vme.hypervisor.connection import Hypervisor, uri_for_a_program
 from vme.hypervisor.guest import Guest, refreshed, saved_form
 from vme.names import shown
-from vme.process import find_program, run_on_terminal
+from vme.process import run_on_terminal
+from vme.programs import find_program
 from vme.records import dataclass
 
 

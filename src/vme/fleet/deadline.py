@@ -64,7 +64,7 @@ def within(timeout_s: float, what: str, function: Callable[[], T]) -> T:
 def begun(timeout_s: float, what: str, function: Callable[[], T]) -> Callable[[], T]:
     """Begin a call, for whoever has something else to do meanwhile; what is returned waits so long for its outcome.
 
-    Only for what needs no undoing: on Ctrl-C nobody waits.
+    On Ctrl-C nobody waits: only for what needs no undoing, or what its caller takes back by itself.
     """
     call = _Call(function)
     call.start()

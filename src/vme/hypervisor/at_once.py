@@ -1,4 +1,4 @@
-"""Asking about one guest over a socket that is there already, without libvirt's library, which takes 40 ms to load."""
+"""Asking about one guest over a socket that is there already, without libvirt's library, whose load is dear (late)."""
 
 from _socket import socket
 

@@ -22,12 +22,19 @@ def own_text(path: Path, *, mode: int) -> str | None:
     try:
         # A pipe that somebody put there must not hold us up.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, encoding="utf-8") as file:
-            state = os.fstat(handle)
-            ours = stat.S_ISREG(state.st_mode) and stat.S_IMODE(state.st_mode) == mode and state.st_uid == os.geteuid()
-            return file.read() if ours and state.st_size <= _LONGEST_TEXT else None
+    except OSError:
+        return None
+    try:
+        state = os.fstat(handle)
+        ours = stat.S_ISREG(state.st_mode) and stat.S_IMODE(state.st_mode) == mode and state.st_uid == os.geteuid()
+        if not ours or state.st_size > _LONGEST_TEXT:
+            return None
+        with os.fdopen(handle, encoding="utf-8", closefd=False) as file:
+            return file.read()
     except (OSError, UnicodeDecodeError):
         return None
+    finally:
+        os.close(handle)
 
 
 def write_new(path: Path, content: str | bytes, *, mode: int) -> None:
@@ -89,7 +96,7 @@ def remains_of(path: Path) -> list[Path]:
 
 def remove_tree(path: Path, *, ignore_errors: bool = False) -> None:
     """Remove a directory with all that is in it."""
-    import shutil  # late: with the compressors that it brings it takes longer to load than most tools ask nodes for
+    import shutil  # late: with the compressors that it brings it takes some ms to load, and few remove anything
 
     shutil.rmtree(path, ignore_errors=ignore_errors)
 

@@ -3,12 +3,15 @@
 A guessed format lets a guest write a header that makes its disk name files of the host (CVE-2010-2237, CVE-2024-32498).
 """
 
+import errno
 import fcntl
 import json
+import os
 import posixpath
 import re
 import struct
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 
 from vme.errors import Failed
@@ -21,8 +24,9 @@ _QCOW2_MAGIC = b"QFI\xfb"
 _LARGEST_CLUSTER = 2 * 1024**2
 _QUESTION_TIMEOUT_S = 20
 _COPY_TIMEOUT_S = 6 * 3600
-# linux/fs.h
-_FICLONE = 0x40049409
+# linux/fs.h, ioctl_ficlonerange(2)
+_FICLONERANGE = 0x4020940D
+_BLOCK = 4096
 # An exit status of qemu-img check.
 _ONLY_LEAKS = 3
 
@@ -138,28 +142,35 @@ def _shares_blocks(source: ImageFacts, path: Path) -> bool:
     and CephFS can't: there the bytes are copied. Not for an image that a guest writes to, which qemu-img convert
     refuses, nor for one with snapshots in it, which a copy should not carry along.
     """
-    # Tried first, for most stores can't, and to have QEMU look takes a process; once more after that, for the look is
-    # about what is copied then.
-    if _reflinked(source.path, path) and _may_be_shared(source) and _reflinked(source.path, path):
+    if not _may_share(source.path, path):
+        return False
+    look = run(
+        ("qemu-img", "info", "-f", source.format, "--output=json", "--", source.path), timeout_s=_QUESTION_TIMEOUT_S
+    )
+    if look.status != 0 or json.loads(look.output).get("snapshots"):
+        return False
+    if run(("cp", "--reflink=always", "--", source.path, path), timeout_s=_QUESTION_TIMEOUT_S).status == 0:
         return True
     path.unlink(missing_ok=True)
     return False
 
 
-def _reflinked(source: Path, path: Path) -> bool:
-    try:
-        with source.open("rb") as original, path.open("wb") as copy:
-            fcntl.ioctl(copy, _FICLONE, original.fileno())
-    except OSError:
-        return False  # also of a full store, of which copying says more
+def _may_share(source: Path, path: Path) -> bool:
+    """Whether the file system may: tried with one block, for most can't, and QEMU's look and cp are a process each.
+
+    False where it says that it never can; whatever else is wrong, those say.
+    """
+    with ExitStack() as opened:
+        try:
+            original = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            opened.callback(os.close, original)
+            copy = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            opened.callback(os.close, copy)
+            opened.callback(path.unlink)
+            fcntl.ioctl(copy, _FICLONERANGE, struct.pack("=qQQQ", original, 0, _BLOCK, 0))
+        except OSError as problem:
+            return problem.errno not in (errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS, errno.EXDEV)
     return True
-
-
-def _may_be_shared(source: ImageFacts) -> bool:
-    look = run(
-        ("qemu-img", "info", "-f", source.format, "--output=json", "--", source.path), timeout_s=_QUESTION_TIMEOUT_S
-    )
-    return look.status == 0 and not json.loads(look.output).get("snapshots")
 
 
 def resize_image(path: Path, form: str, size_bytes: int) -> None:

@@ -22,7 +22,7 @@ from vme.actions.placement import OnItsWay, Promised, promised_beside
 from vme.actions.together import Stop, together
 from vme.config import Config, Node, Store, Zone
 from vme.errors import VmeError
-from vme.fleet.deadline import begun, within
+from vme.fleet.deadline import Late, begun, within
 from vme.hypervisor.at_once import form_now
 from vme.hypervisor.guest import Guest
 from vme.hypervisor.movable import movable
@@ -95,12 +95,8 @@ def assess(
     found: dict[str, Assessment] = {}
     for zone in config.zones:
         inside = [guest for guest in guests if guest.node.zone == zone.name]
-        if not inside:
-            continue
-        # On every store, for which of them these guests use shows only meanwhile.
-        names = dict.fromkeys((zone.name, *([wanted.zone] if wanted is not None else [])))
-        with Nonces([store for name in names for store in config.zone(name).stores], timeout_s) as nonces:
-            found |= _assess_in(config, zone, inside, wanted, timeout_s, on_their_way, nonces)
+        if inside:
+            found |= _assess_in(config, zone, inside, wanted, timeout_s, on_their_way)
     return tuple(found[guest.uuid] for guest in guests)
 
 
@@ -111,7 +107,6 @@ def _assess_in(
     wanted: Node | None,
     timeout_s: float,
     on_their_way: Sequence[OnItsWay],
-    nonces: Nonces,
 ) -> dict[str, Assessment]:
     forms, problems = _ask_each(guests, lambda guest: within(timeout_s, str(guest), lambda: form_now(guest)))
     told = [guest for guest in guests if guest.uuid in forms]
@@ -124,18 +119,19 @@ def _assess_in(
     for route in routes.values():
         files |= {route.moved(path) for path in files}
         stores += [store for store in (route.home, route.new_home) if store not in stores]
-    put = [nonces.on(store) for store in stores]
     paths = sorted(path for path in files if may_be_asked(str(path)))
-    looking = begin_to_look(config, nodes, [*(nonce.path for nonce in put), *paths], timeout_s)
-    # Libvirt's library is loaded for this, while the nodes look.
-    found, more = _ask_each(told, lambda guest: _needs(guest, forms[guest.uuid], timeout_s))
-    needs, problems = list(found.values()), [*problems, *more]
-    offers = ask_offers(config, nodes, needs, looking, timeout_s)
-    nonces.take()
-    reached = _begin_to_reach(config, needs, candidates, offers, timeout_s)
-    reports = [offer.told.report for offer in offers.values() if offer.told is not None]
-    proofs = _Proofs(config, zone.stores, put, promised_beside(reports, on_their_way), routes, timeout_s)
-    assessed = {one.guest.uuid: _assessment(one, candidates, offers, reached, proofs) for one in needs}
+    with Nonces(stores, timeout_s) as nonces:
+        put = nonces.put()
+        looking = begin_to_look(config, nodes, [*(nonce.path for nonce in put), *paths], timeout_s)
+        # Libvirt's library is loaded for this, while the nodes look.
+        found, more = _ask_each(told, lambda guest: _needs(guest, forms[guest.uuid], timeout_s))
+        needs, problems = list(found.values()), [*problems, *more]
+        offers = ask_offers(config, nodes, needs, looking, timeout_s)
+        nonces.take()
+        reached = _begin_to_reach(config, needs, candidates, offers, timeout_s)
+        reports = [offer.told.report for offer in offers.values() if offer.told is not None]
+        proofs = _Proofs(config, zone.stores, put, promised_beside(reports, on_their_way), routes, timeout_s)
+        assessed = {one.guest.uuid: _assessment(one, candidates, offers, reached, proofs) for one in needs}
     for guest, problem in problems:
         stuck = Reason("stuck", f"it can't be asked what it needs ({problem})", "see why: info_guest")
         assessed[guest.uuid] = Assessment(guest, None, (stuck,), (), None, ())
@@ -253,4 +249,12 @@ def _begin_to_reach(
         endpoints = [endpoint_of(offers[node]) for node in candidates if node != source]
         ways[source] = [endpoint for endpoint in endpoints if endpoint is not None]
     asked = {node: found for node, found in ways.items() if found}
-    return begun(2 * timeout_s, "reaching", lambda: ask_reach(config, asked, timeout_s))
+    reaching = begun(2 * timeout_s, "reaching", lambda: ask_reach(config, asked, timeout_s))
+
+    def reached() -> dict[Node, dict[str, Reached]]:
+        try:
+            return reaching()
+        except Late:
+            return {}
+
+    return reached

@@ -1,4 +1,4 @@
-"""Nonces on stores (store.nonce), put and taken away while something else is done: a store takes its time for each."""
+"""Nonces on stores (store.nonce), put on all at once and taken away while something else is done."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -27,8 +27,11 @@ class Nonces:
             with suppress(VmeError):
                 taken()
 
-    def on(self, store: Store) -> Nonce:
-        """The store's, which says what was wrong if none could be put there."""
+    def put(self) -> list[Nonce]:
+        """All of them; each says what was wrong if it could not be put there."""
+        return [self._put(store) for store in self._putting]
+
+    def _put(self, store: Store) -> Nonce:
         try:
             return self._putting[store]()
         except VmeError:
