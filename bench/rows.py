@@ -18,7 +18,8 @@ OTHER = "virsh -c qemu+ssh://kvm02/system"
 MOVE = "migrate --live --persistent --undefinesource moving"
 GO_HOME = (
     f"{VIRSH} -q destroy blank; {OTHER} -q domid moving && {OTHER} -q {MOVE} qemu+ssh://kvm01/system;"
-    f" {VIRSH} -q domid moving || create_guest moving --node kvm01 --image tiny --memory 64 --start --yes"
+    f" {VIRSH} -q domid moving || create_guest moving --node kvm01 --image tiny --memory 64 --start --yes;"
+    " sleep 1"  # what that has left to do on its nodes ends meanwhile
 )
 STORE = "/srv/vme/east/virt-store"
 TWENTY = " ".join(f"n{number:02}" for number in range(1, 21))
@@ -126,7 +127,7 @@ ROWS = (
         "virsh start, told its node",
         f"{VIRSH} start blank",
         0.6,
-        before=f"{VIRSH} -q destroy blank; true",
+        before=f"{VIRSH} -q destroy blank; sleep 1",
     ),
     Row(
         "start_guest, forced command",
@@ -134,7 +135,7 @@ ROWS = (
         "virsh start, told its node",
         f"{VIRSH} start blank",
         1.2,
-        before=f"{VIRSH} -q destroy blank; true",
+        before=f"{VIRSH} -q destroy blank; sleep 1",
         rounds=9,
     ),
     Row(
