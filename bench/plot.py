@@ -32,7 +32,8 @@ def draw(axes: Any, points: list[dict[str, Any]], key: str, label: str, *, memor
     across = [point[key] for point in points]
     axes.plot(across, [point["ours_ms"] for point in points], "o-", label=OURS)
     axes.plot(across, [point["virsh_one_ms"] for point in points], "s--", label=VIRSH)
-    axes.set(xlabel=label, ylabel="ms, whole process, warm", ylim=(0, None))
+    top = max(max(point["ours_ms"], point["virsh_one_ms"]) for point in points)
+    axes.set(xlabel=label, ylabel="ms, whole process, warm", ylim=(0, 1.35 * top))  # with room for the words
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left")
     if memory:
