@@ -39,7 +39,7 @@ def definition_changed(
     xml = within(CALL_TIMEOUT_S, str(guest), lambda: saved_form(guest))
     home = home_store(stores, guest.name)
     try:
-        if home is not None and not is_saved(saved_xml_file(home, guest.name), xml):
+        if home is not None and not _is_saved(saved_xml_file(home, guest.name), xml):
             write_whole(saved_xml_file(home, guest.name), xml, mode=SAVED_XML_MODE)
         keep_versions(stores, guest, before, xml, tool=tool, reason=reason, always=always)
     except OSError as problem:
@@ -51,7 +51,7 @@ def definition_changed(
         ) from None
 
 
-def is_saved(file: Path, xml: str) -> bool:
+def _is_saved(file: Path, xml: str) -> bool:
     """Whether the saved XML says this: to look costs a store's servers a tenth of a new file that lasts."""
     saved = own_text(file, mode=SAVED_XML_MODE)
     return saved is not None and same_xml(saved, xml)

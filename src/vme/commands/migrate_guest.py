@@ -190,8 +190,9 @@ class _Progress:
         return advance
 
     def ended(self, index: int) -> None:
-        """That guest is done with."""
-        self._show(index, 100, None)
+        """That guest is done with, well or not: of several there is one less to come."""
+        if len(self._percent) > 1:
+            self._show(index, 100, None)
 
     def _show(self, index: int, percent: float, words: str | None) -> None:
         with self._lock:

@@ -71,8 +71,7 @@ def opened_among_ours(path: Path, flags: int, mode: int, *, directory_mode: int)
         # The directories are there but for the first time, and each look at one asks the store's servers.
         return os.open(path, flags, mode)
     except FileNotFoundError:
-        path.parent.parent.mkdir(mode=0o755, exist_ok=True)
-        path.parent.mkdir(mode=directory_mode, exist_ok=True)
+        _make_ours(path.parent, directory_mode)
         return os.open(path, flags, mode)
 
 
@@ -81,9 +80,13 @@ def made_among_ours(directory: Path, *, mode: int) -> None:
     try:
         directory.mkdir(mode=mode, exist_ok=True)
     except FileNotFoundError:
-        directory.parent.parent.mkdir(mode=0o755, exist_ok=True)
-        directory.parent.mkdir(mode=mode, exist_ok=True)
+        _make_ours(directory.parent, mode)
         directory.mkdir(mode=mode, exist_ok=True)
+
+
+def _make_ours(directory: Path, mode: int) -> None:
+    directory.parent.mkdir(mode=0o755, exist_ok=True)
+    directory.mkdir(mode=mode, exist_ok=True)
 
 
 def remains_of(path: Path) -> list[Path]:
