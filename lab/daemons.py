@@ -21,11 +21,15 @@ class Daemon:
     socket: str | None = None
 
 
+# As under systemd, one that crashes is started anew. One that is killed, as a fault (SIGKILL), stays dead.
+CRASHED = 139  # by SIGSEGV, as a shell says it
+LIBVIRTD = f"while libvirtd; [ $? -eq {CRASHED} ]; do :; done"
+
 DAEMONS = {
     daemon.name: daemon
     for daemon in (
         Daemon("virtlogd", ("virtlogd", "--daemon"), "run/libvirt/virtlogd-sock"),
-        Daemon("libvirtd", ("libvirtd", "--daemon"), "run/libvirt/libvirt-sock"),
+        Daemon("libvirtd", ("setsid", "--fork", "sh", "-c", LIBVIRTD), "run/libvirt/libvirt-sock"),
         # sshd insists on being called by its full path: it starts itself again for each connection.
         Daemon("sshd", ("/usr/sbin/sshd",)),
         Daemon("glusterd", ("glusterd",), "run/glusterd.socket"),

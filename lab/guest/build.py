@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 # What modprobe is asked for in `start`, and the parts of it that are modules of their own.
 VIRTIO = ("virtio_pci", "virtio_net", "virtio_blk", "virtio_scsi", "sd_mod", "virtio_balloon", "virtio_rng")
 MODULES = (*VIRTIO, "button", "evdev", "usbhid")
-FILES = {"inittab": 0o644, "start": 0o755, "counter": 0o755, "dhcp": 0o755}
+FILES = {"inittab": 0o644, "start": 0o755, "counter": 0o755, "restless": 0o755, "dhcp": 0o755}
 DIRECTORIES = ("bin", "dev", "etc/acpi/PWRF", "lib/modules", "proc", "run", "sys", "root")
 DISK_MIB = 64
 PARTITION_AT = 1 << 20

@@ -154,6 +154,17 @@ def test_the_sources_qemu_dies_on_the_way(vme: Vme) -> None:
     vme.tool("start_guest", "web1")
 
 
+def test_a_libvirtd_that_dies_on_the_way_and_is_started_anew_is_asked_again(vme: Vme) -> None:
+    vme.boot("web1", "kvm01")
+    migration = slow_migration(vme)
+    vme.on("kvm01", "pkill", "-SEGV", "libvirtd")
+    _, said = migration.communicate(timeout=60)
+    assert migration.returncode == 1, said
+    assert "it is running on kvm01, and nothing of it on kvm02" in said
+    assert vme.running("web1") == ["kvm01"]
+    move_fast(vme)
+
+
 def test_a_second_migration_of_the_same_guest_is_told_who_moves_it(vme: Vme) -> None:
     vme.boot("web1", "kvm01")
     migration = slow_migration(vme)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import lifecycle, remains, run
+from lab import daemons, lifecycle, remains, run
 from lab.errors import LabError
 from lab.place import CHECKOUT, Lab
 from lab.topology import DEFAULT
@@ -124,6 +124,16 @@ def test_every_fault_has_its_opposite(own_lab: Lab) -> None:
     assert "there are:" in bin_lab("fault", "earthquake", status=2).stderr
     with pytest.raises(LabError, match="no host"):
         own_lab.host("kvm99")
+
+
+def test_a_libvirtd_that_crashes_is_started_anew(own_lab: Lab) -> None:
+    bin_lab("up")
+    node = own_lab.host("kvm01")
+    (crashing,) = daemons.must_find(own_lab, node, "libvirtd")
+    os.kill(crashing.pid, signal.SIGSEGV)
+    eventually(lambda: {found.pid for found in daemons.find(own_lab, node, "libvirtd")} - {crashing.pid}, "a new one")
+    bin_lab("fault", "kill", "kvm01", "libvirtd")
+    assert "libvirtd (dead)" in bin_lab("status").stdout
 
 
 def test_the_demo_ends_with_the_guest_on_another_node(own_lab: Lab) -> None:

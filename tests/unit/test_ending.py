@@ -125,3 +125,4 @@ def test_while_a_node_is_silent_nothing_is_touched(state: str | None) -> None:
         ending = ending_of(source, destination, "kvm01", "kvm02")
         assert (ending.resume, ending.remove, ending.undefine, ending.clear) == (None, None, None, False)
         assert ending.says.startswith("where it runs is not known: kvm0")
+        assert not ending.known

@@ -17,7 +17,7 @@ class Ending:
 
     Deeds are done in this order: `remove` pulls the plug of what arrived and never ran (or of what is left of a guest
     that ran on, and ended, elsewhere), `undefine` removes a definition that the migration left, `resume` lets the guest
-    run again. `clear` says that then nothing is left to look at.
+    run again. `clear` says that then nothing is left to look at, `known` that both nodes were heard.
     """
 
     says: str
@@ -26,6 +26,7 @@ class Ending:
     resume: Guest | None = None
     otherwise: str = ""
     clear: bool = True
+    known: bool = True
 
 
 def ending_of(source: Seen, destination: Seen, source_node: str, destination_node: str) -> Ending:
@@ -35,9 +36,8 @@ def ending_of(source: Seen, destination: Seen, source_node: str, destination_nod
     """
     if isinstance(source, str) or isinstance(destination, str):
         said = [text for text in (source, destination) if isinstance(text, str)]
-        return Ending(
-            f"where it runs is not known: {'; '.join(said)}; look at both nodes before anything else", clear=False
-        )
+        says = f"where it runs is not known: {'; '.join(said)}; look at both nodes before anything else"
+        return Ending(says, clear=False, known=False)
     if source is not None and destination is not None and source.active and destination.active:
         return _on_both(source, destination)
     if source is not None and source.active:

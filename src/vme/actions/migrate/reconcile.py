@@ -14,7 +14,8 @@ from vme.hypervisor.guest import Guest, guests_on, pull_the_plug, undefine, unpa
 from vme.records import dataclass
 
 _POLL_S = 0.25
-# How long libvirt may take to remove the half of a guest that did not arrive.
+# How long libvirt may take to remove the half of a guest that did not arrive, and systemd to start a daemon that died:
+# libvirt 9.0's crashes now and then where a guest's QEMU dies while it moves away.
 _SETTLE_S = 5.0
 
 
@@ -36,7 +37,7 @@ def reconcile(
     ending = look(source, destination, uuid)
     deadline_s = time.monotonic() + _SETTLE_S
     while _may_settle(ending) and time.monotonic() < deadline_s:
-        time.sleep(_POLL_S)  # libvirt puts right by itself what it can; only if it does not, we do
+        time.sleep(_POLL_S)  # what the node puts right by itself needs nothing of us
         ending = look(source, destination, uuid)
     return act_on(ending, files_kept)
 
@@ -86,4 +87,4 @@ def find(hypervisor: Hypervisor, uuid: str) -> Guest | None:
 
 
 def _may_settle(ending: Ending) -> bool:
-    return ending.remove is not None or ending.undefine is not None
+    return not ending.known or ending.remove is not None or ending.undefine is not None
