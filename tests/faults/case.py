@@ -133,8 +133,9 @@ def _end(scene: Scene, cell: Cell) -> Said:
     if cell.point == COPYING and not scene.tool.ended() and scene.guest in scene.vme.guests_of(scene.source):
         scene.vme.status_on(scene.source, *_FASTER, scene.guest, _FAST_MIB)
     said = scene.tool.end()
-    if cell.tool.startswith("migrate_guest") and (fault.kills or "nobody waited for its end" in said.text):
-        # libvirt itself takes back what a client that is gone has begun.
+    alone = fault.kills or "nobody waited for its end" in said.text or cell.fault.endswith("libvirtd killed")
+    if cell.tool.startswith("migrate_guest") and alone:
+        # libvirt itself takes back what a client that is gone has begun, and what it finds when it is started anew.
         eventually(lambda: len(scene.vme.running(scene.guest)) < 2, "one QEMU of it is left", timeout_s=30)
         eventually(lambda: not _moves(scene), "its libvirt has taken back the copies of disks too", timeout_s=60)
     return said
