@@ -42,8 +42,12 @@ def main() -> NoReturn:
     status = run(PurePath(sys.argv[0]).name, sys.argv[1:])
     try:
         sys.stdout.flush()
-    except OSError:
+    except BrokenPipeError:
         status = status or 1
+    except OSError as problem:
+        status = status or 1
+        with suppress(OSError):
+            print(f"vme: its output is not all written: {problem.strerror}", file=sys.stderr)
     with suppress(OSError):
         sys.stderr.flush()
     os._exit(status)

@@ -105,7 +105,10 @@ def _to_file(file: Path, line: dict[str, Any]) -> str | None:
         # One write to a file opened for appending: lines of tools that end at the same moment do not mix.
         handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
         try:
-            os.write(handle, data)
+            if os.write(handle, data) != len(data):
+                # Ended, so that what is left of it is not the beginning of the next.
+                os.write(handle, b"\n")
+                return f"no whole audit line written to {file}: the file system is full"
         finally:
             os.close(handle)
     except OSError as problem:

@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from vme.harmless import harmless
+
 if TYPE_CHECKING:
     from xml.dom.minidom import Element
     from xml.etree import ElementTree
@@ -16,7 +18,7 @@ def unified(before: str, after: str, names: tuple[str, str]) -> list[str]:
     import difflib
 
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
-    return [_harmless(line) for line in lines]
+    return [harmless(line) for line in lines]
 
 
 def plain_xml(xml: str) -> str:
@@ -80,8 +82,3 @@ def _colour(line: str) -> str:
     if line.startswith(("---", "+++", "@@")):
         return _CYAN
     return {"-": _RED, "+": _GREEN}.get(line[:1], "")
-
-
-def _harmless(line: str) -> str:
-    """XML may carry marks that turn a line around, or control a terminal."""
-    return "".join(mark if mark.isprintable() or mark == "\t" else ascii(mark)[1:-1] for mark in line)

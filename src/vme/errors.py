@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from vme.harmless import harmless
+
 
 class VmeError(Exception):
     """Something a person must be told: one message, and a hint that says what to do next."""
@@ -10,8 +12,9 @@ class VmeError(Exception):
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        # Much of it may be a node's own words.
+        self.message = harmless(message)
+        self.hint = None if hint is None else harmless(hint)
 
 
 class Failed(VmeError):

@@ -205,7 +205,10 @@ class Dialogue:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stream(self._process.stdin).close()
+        with suppress(
+            BrokenPipeError
+        ):  # it has ended, which say() told, and what that could not write is written again
+            self._stream(self._process.stdin).close()
         try:
             self._end()
         finally:

@@ -294,6 +294,8 @@ def _call(master: Master, *, as_master: bool = False, control: str = "") -> tupl
         *("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"),
         *("-o", f"ControlPath={control or master.control}", "-o", f"ControlMaster={'yes' if as_master else 'no'}"),
         *("-T", "-e", "none"),
+        # Whatever the user's own configuration gives to nodes that he logs in to.
+        *("-o", "ForwardAgent=no", "-o", "ForwardX11=no"),
         *_login(master.ssh),
     )
 
@@ -313,16 +315,7 @@ def _start(master: Master, timeout_s: float) -> None:
         *_call(master, as_master=True),
         *("-f", "-N", "-E", str(master.log)),
         *("-o", f"ControlPersist={_PERSIST_S}", "-o", f"ConnectTimeout={max(1, round(timeout_s))}"),
-        *(
-            "-o",
-            "StreamLocalBindUnlink=yes",
-            "-o",
-            "ExitOnForwardFailure=yes",
-            "-o",
-            "ForwardAgent=no",
-            "-o",
-            "ForwardX11=no",
-        ),
+        *("-o", "StreamLocalBindUnlink=yes", "-o", "ExitOnForwardFailure=yes"),
         *_KEEPALIVE,
         *(word for forward in forwards for word in forward),
         *("--", master.node.name),

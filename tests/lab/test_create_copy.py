@@ -43,6 +43,29 @@ def test_a_running_guest_is_not_copied(vme: Vme) -> None:
     assert "web9: no such guest" in said
 
 
+def test_what_qemus_user_put_in_an_images_place_is_not_copied(vme: Vme) -> None:
+    """A guest's directory is its QEMU's: a link there, or an image over a file of this server's, is not followed."""
+    vme.create("web1", "kvm01", "--uefi", "-m", "192", "-d", "1", "-d", "1,format=raw")
+    vme.on("mgmt", "sh", "-c", "head -c 1048576 /dev/urandom >/root/secret")
+    vda, vdb, variables = (f"{STORE}/web1/web1{ending}" for ending in ("-vda", "-vdb", "_VARS.fd"))
+    for spoil, said in (
+        (f"ln -sf /root/secret {vdb}", f"its disk vdb: {vdb} is no plain file"),
+        (
+            f"qemu-img create -q -f qcow2 -F raw -b /root/secret {vda}",
+            f"its disk vda: /root/secret (below {vda}) is on no virt-store of its zone",
+        ),
+        (f"ln -sf /root/secret {variables}", f"its UEFI variables ({variables.replace('/east', '')}) can't be read"),
+    ):
+        vme.on("mgmt", "sh", "-c", spoil)
+        assert said in vme.tool("create_guest", "web2", "--from", "web1", status=3).stderr
+    said = vme.tool("migrate_guest", "web1", "kvm04", "--with-storage", status=3).stderr
+    assert f"/root/secret (below {vda}) is on no virt-store of its zone" in said
+    assert f"{vdb} is no plain file" in said
+    assert f"{vdb} is no plain file" in vme.tool("resize_disk_guest", "web1", "vdb", "3", status=3).stderr
+    assert vme.on("mgmt", "stat", "--format", "%s %U %a", "/root/secret").split() == ["1048576", "root", "644"]
+    vme.on("mgmt", "rm", "/root/secret")
+
+
 def test_a_saved_guest_is_not_copied(vme: Vme) -> None:
     vme.create("web1", "kvm01", start=True)
     vme.virsh("kvm01", "managedsave", "web1")

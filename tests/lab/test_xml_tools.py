@@ -231,6 +231,23 @@ def test_undefine_and_define_on_another_node(vme: Vme) -> None:
     assert "web1 on kvm02: defined" in vme.tool("define_guest", "web1").stdout
 
 
+def test_saved_xml_that_qemus_user_may_have_written_is_not_defined(vme: Vme) -> None:
+    vme.create("web1", "kvm01")
+    saved = f"{STORE}/web1/web1.xml"
+    vme.on("mgmt", "sh", "-c", f"rm {saved}; mkfifo {saved}")
+    assert vme.tool("save_guest", "web1").stdout == f"web1 on kvm01: updated: {saved}\n"
+    vme.tool("undefine_guest", "web1", "--yes")
+    vme.on("mgmt", "sh", "-c", f"cp {saved} /tmp/web1.xml; chown 64055 {saved}")
+    said = vme.tool("define_guest", "web1", "kvm02", status=3).stderr
+    assert f"{saved} is not a file that only we may write" in said
+    assert f"define_guest {saved}" in said
+    vme.on("mgmt", "ln", "-sf", "/tmp/web1.xml", saved)
+    vme.tool("define_guest", "web1", "kvm02", status=3)
+    vme.tool("define_guest", "/tmp/web1.xml", "kvm02")
+    assert vme.guests_of("kvm02") == {"web1"}
+    assert "web1.xml" not in vme.on("mgmt", "find", f"{STORE}/web1", "-type", "l")
+
+
 def test_a_guest_that_can_t_be_brought_back_whole_is_not_defined(vme: Vme) -> None:
     """And nothing of what is kept is lost by the attempt."""
     vme.create("web1", "kvm01")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,19 @@ def test_what_can_t_be_written_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "no audit line written" in (write(tmp_path / "file/audit.log") or "")
     assert "Is a directory" in (write(tmp_path) or "")
+
+
+def test_a_line_that_is_cut_off_is_a_warning(tmp_path: Path) -> None:
+    """As on a file system that is full: a limit on the file's size lets less than the whole line be written."""
+    assert write(tmp_path / "audit.log") is None
+    whole = (tmp_path / "audit.log").stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (whole + 10, before[1]))
+    try:
+        assert "audit line written" in (write(tmp_path / "audit.log") or "")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (tmp_path / "audit.log").stat().st_size == whole + 10
 
 
 @pytest.mark.parametrize(

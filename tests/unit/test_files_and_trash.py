@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.made import store
-from vme.store.files import hand_to, opened_among_ours, own_text, write_whole
+from vme.store.files import hand_to, opened_among_ours, own_text, plain_bytes, unspoilt_text, write_whole
 from vme.store.layout import TRASH
 from vme.store.trash import move_to_trash, remove_for_good, trash_place
 
@@ -92,6 +92,50 @@ def test_a_file_is_handed_over_with_its_mode(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
     hand_to(tmp_path / "x", os.geteuid(), os.getegid(), 0o2660)
     assert (tmp_path / "x").stat().st_mode & 0o7777 == 0o2660
+
+
+def test_a_link_hands_nothing_over(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.touch(mode=0o600)
+    (tmp_path / "link").symlink_to(victim)
+    (tmp_path / "up").symlink_to("..")
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for name in ("link", "up", "pipe"):
+        with pytest.raises(OSError):
+            hand_to(tmp_path / name, os.geteuid(), os.getegid(), 0o666)
+    assert victim.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "pipe").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "directory").mkdir(mode=0o700)
+    hand_to(tmp_path / "directory", os.geteuid(), os.getegid(), 0o750)
+    assert (tmp_path / "directory").stat().st_mode & 0o777 == 0o750
+
+
+def test_what_only_we_may_write_is_believed(tmp_path: Path) -> None:
+    write_whole(tmp_path / "x", "ä", mode=0o644)
+    assert unspoilt_text(tmp_path / "x") == "ä"
+    for mode in (0o664, 0o646):
+        (tmp_path / "x").chmod(mode)
+        assert unspoilt_text(tmp_path / "x") is None
+    (tmp_path / "link").symlink_to(tmp_path / "x")
+    with pytest.raises(OSError, match="symbolic links"):
+        unspoilt_text(tmp_path / "link")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_what_another_put_there_is_not_believed(tmp_path: Path) -> None:
+    write_whole(tmp_path / "x", "x", mode=0o600)
+    os.chown(tmp_path / "x", 64055, 0)
+    assert unspoilt_text(tmp_path / "x") is None
+
+
+def test_bytes_no_more_than_is_sensible(tmp_path: Path) -> None:
+    write_whole(tmp_path / "x", b"abc", mode=0o600)
+    assert plain_bytes(tmp_path / "x", most=3) == b"abc"
+    with pytest.raises(OSError, match="too large"):
+        plain_bytes(tmp_path / "x", most=2)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="no plain file"):
+        plain_bytes(tmp_path / "pipe", most=2)
 
 
 def test_a_guest_s_directory_moves_to_the_trash_whole(tmp_path: Path) -> None:

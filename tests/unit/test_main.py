@@ -54,6 +54,7 @@ def raising(problem: BaseException) -> Callable[[], int]:
     [
         (Refused("web1", ["a", "b"], hint="mend it"), 3, "list_guests: web1:\n  - a\n  - b\n  hint: mend it\n"),
         (Silent("kvm01"), 5, "list_guests: kvm01\n"),
+        (Silent("\x1b[2J\u202e", hint="\x07"), 5, "list_guests: \\x1b[2J\\u202e\n  hint: \\x07\n"),
         (
             KeyboardInterrupt(),
             130,
@@ -172,6 +173,12 @@ def test_every_tool_says_its_help(name: str, capsys: pytest.CaptureFixture[str])
     assert COMMANDS[name].help[1:].split(";")[0] in " ".join(said.split())
     assert run("vme", [COMMANDS[name].verb, "--help"]) == 0
     assert capsys.readouterr().out.startswith(f"usage: vme {COMMANDS[name].verb} ")
+
+
+def test_output_that_is_not_written_is_said() -> None:
+    done = run_process(["sh", "-c", f"{ROOT}/bin/vme --version >/dev/full"], timeout_s=20)
+    assert done.status == 1
+    assert done.error == "vme: its output is not all written: No space left on device\n"
 
 
 def test_a_real_process_from_the_clone() -> None:

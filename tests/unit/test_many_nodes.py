@@ -33,6 +33,12 @@ def test_a_dialogue_that_ends_has_last_words() -> None:
             dialogue.say(b"x" * 1_000_000)
 
 
+def test_what_could_not_be_said_is_not_hidden_by_the_end() -> None:
+    with pytest.raises(Failed, match="oops"), Dialogue(["sh", "-c", "echo oops >&2; exit 3"]) as dialogue:
+        assert dialogue.last_words == "oops"
+        dialogue.say(b"x")
+
+
 def test_what_is_not_installed_is_said() -> None:
     with pytest.raises(Failed, match="not installed"):
         Dialogue(["no-such-program-at-all"])

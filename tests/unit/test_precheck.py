@@ -1,5 +1,6 @@
 """Every reason against a move, from what a guest needs and what two nodes offer; and what is shown of them."""
 
+import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.made import NODES, guest, hypervisor, store
-from vme.actions.migrate.owners import ImageOwner, owners_of
+from vme.actions.migrate.owners import ImageOwner, give_owners, keep_owners, owners_of
 from vme.actions.migrate.precheck.assess import Assessment, Verdict, _common
 from vme.actions.migrate.precheck.matrix import lines, rows
 from vme.actions.migrate.precheck.needs import Needs, needs_of
@@ -19,6 +20,8 @@ from vme.actions.migrate.precheck.reasons_ownership import reasons_of_ownership
 from vme.actions.migrate.precheck.reasons_storage import reasons_of_storage
 from vme.actions.migrate.precheck.reasons_way import endpoint_of, reasons_of_way
 from vme.actions.migrate.travel import Baggage
+from vme.config import SshConfig
+from vme.errors import Failed
 from vme.fleet.report import NodeReport
 from vme.hypervisor.facts import NodeFacts
 from vme.hypervisor.guest import GuestSize
@@ -352,6 +355,22 @@ def test_an_image_that_qemu_can_not_open(tmp_path: Path) -> None:
     assert owners_of(needs(), [one], offer()) == (ImageOwner(image, IMAGE, 64055, 108, 0o660),)
     # With dynamic_ownership libvirt gives the image to QEMU when the guest arrives.
     assert ownership(tmp_path, here, replace(there, sight=sight(files={IMAGE: ROOTS}, conf=QemuConf()))) == []
+
+
+def test_a_link_in_an_images_place_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "victim").touch(mode=0o600)
+    link, image = tmp_path / "link", tmp_path / "image"
+    link.symlink_to("victim")
+    image.touch(mode=0o600)
+    uid, gid = os.geteuid(), os.getegid()
+    one = ImageOwner(image, IMAGE, uid, gid, 0o660)
+    assert keep_owners([replace(one, path=link)]) == []
+    (said,) = keep_owners([one])
+    assert "it had become" in said
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "victim", image)] == [0o600, 0o660]
+    with pytest.raises(Failed, match="can't be given"):
+        give_owners([replace(one, path=link, was="0:0 0777")], NODES["kvm01"], SshConfig(), timeout_s=1)
+    assert (tmp_path / "victim").stat().st_mode & 0o777 == 0o600
 
 
 def test_images_that_would_change_hands(tmp_path: Path) -> None:

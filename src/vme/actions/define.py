@@ -27,6 +27,7 @@ from vme.names import checked
 from vme.node.files import states_of
 from vme.records import dataclass
 from vme.store import history
+from vme.store.files import unspoilt_text
 from vme.store.layout import saved_xml_file
 
 DEFINING, BRINGING_BACK, SAVING = "defining it", "bringing back what was kept", "saving its definition"
@@ -96,7 +97,17 @@ def read_request(
             hint="name one of these files",
         )
     store, path = saved[0]
-    return Request(path.read_text(encoding="utf-8"), str(path), name, node, store.zone, reason, force)
+    try:
+        text = unspoilt_text(path)
+    except OSError:
+        text = None
+    if text is None:
+        raise Refused(
+            name,
+            [f"{path} is not a file that only we may write: its QEMU's user may have put it there"],
+            hint=f"an earlier one: history_guest {name}; or read it, and then: define_guest {path}",
+        )
+    return Request(text, str(path), name, node, store.zone, reason, force)
 
 
 def check(config: Config, request: Request, timeout_s: float) -> Plan:

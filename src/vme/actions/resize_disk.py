@@ -27,6 +27,7 @@ from vme.journal.entry import Intent
 from vme.journal.work import at_work
 from vme.names import checked
 from vme.records import dataclass
+from vme.store.confined import reasons_leading_out, refuse_leading_out
 from vme.store.images import facts_of_image, resize_image
 from vme.units import size_text
 
@@ -82,7 +83,9 @@ def check(config: Config, guest: Guest, target: str, size_bytes: int, *, force: 
     if not force:
         snapshots = within(CALL_TIMEOUT_S, str(guest), lambda: snapshots_of(guest))
         reasons += _reasons_snapshots(snapshots, disk)
-    before_bytes = size_bytes if missing else _size_now(guest, disk, image, live=live)
+    leads_out = [] if live or missing else reasons_leading_out(image, disk.format or "raw", zone.stores)
+    reasons += leads_out
+    before_bytes = size_bytes if missing or leads_out else _size_now(guest, disk, image, live=live)
     if size_bytes < before_bytes:
         reasons.append(
             f"it is {size_text(before_bytes)}, and is never made smaller: what lies beyond {size_text(size_bytes)} "
@@ -110,6 +113,7 @@ def carry_out(plan: Plan, *, reason: str | None = None) -> str:
         if plan.live:
             within(CALL_TIMEOUT_S, str(guest), lambda: grow(guest, target, plan.size_bytes))
         else:
+            refuse_leading_out(plan.image, plan.disk.format or "raw", plan.zone.stores)
             resize_image(plan.image, plan.disk.format or "raw", plan.size_bytes)
         now_bytes = _prove(plan)
     ending = "" if not plan.live or plan.disk.bus in _TELLING else "; the guest sees it when it starts anew"

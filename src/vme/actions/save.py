@@ -1,5 +1,7 @@
 """Saving the XML of a guest beside its images, as its node has it now."""
 
+import os
+
 from vme.actions.definition import SAVED_XML_MODE, home_store, refuse_unusable_stores
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.config import Config
@@ -10,7 +12,7 @@ from vme.journal.lock import held
 from vme.journal.work import refuse_unfinished
 from vme.names import checked
 from vme.store import history
-from vme.store.files import write_whole
+from vme.store.files import own_text, write_whole
 from vme.store.layout import saved_xml_file
 
 
@@ -28,9 +30,9 @@ def save(config: Config, guest: Guest, *, timeout_s: float, dry_run: bool = Fals
         home = home_store(stores, guest.name)
         file = None if home is None else saved_xml_file(home, guest.name)
         outcome = "saved"
-        if file is not None and file.exists():
-            old = file.read_text(encoding="utf-8", errors="replace")
-            outcome = "unchanged" if same_xml(old, xml) else "updated"
+        if file is not None and os.path.lexists(file):
+            old = own_text(file, mode=SAVED_XML_MODE)
+            outcome = "unchanged" if old is not None and same_xml(old, xml) else "updated"
         if not dry_run:
             if file is not None and outcome != "unchanged":
                 write_whole(file, xml, mode=SAVED_XML_MODE)

@@ -5,7 +5,6 @@ our key has a role, the node admits libvirt's own places only; a file elsewhere 
 """
 
 import base64
-import binascii
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import PurePosixPath
@@ -16,21 +15,20 @@ from vme.node.verbs import PACK, UNPACK
 from vme.ssh import run_on_node
 
 _TIMEOUT_S = 60.0
+# How every archive ends (tar(5)).
+_END = bytes(1024)
 
 
 def packed(node: Node, ssh: SshConfig, paths: Sequence[PurePosixPath]) -> bytes:
     """An archive of these files and directories of a node. Raises Failed where one of them can't be read."""
-    import tarfile  # late: it brings what most moves and look-ups do not need
-
     done = run_on_node(node, ssh, (*PACK.words, *_members(paths)), timeout_s=_TIMEOUT_S)
     if done.status != 0:
         raise Failed(f"{node.name}: tar can't read all of {_text(paths)}: {done.last_words}")
     try:
-        archive = base64.b64decode(done.output)
-        with tarfile.open(fileobj=BytesIO(archive)) as opened:
-            missing = set(_members(paths)) - set(opened.getnames())
-    except (binascii.Error, tarfile.TarError) as problem:
+        archive = base64.b64decode(done.output.replace("\n", ""), validate=True)
+    except ValueError as problem:
         raise Failed(f"{node.name}: what tar sent of {_text(paths)} is no archive: {problem}") from None
+    missing = set(_members(paths)) - _names_in(archive, paths, node.name)
     if missing:
         raise Failed(f"{node.name}: tar left out {', '.join(sorted(missing))}")
     return archive
@@ -38,10 +36,36 @@ def packed(node: Node, ssh: SshConfig, paths: Sequence[PurePosixPath]) -> bytes:
 
 def unpack(node: Node, ssh: SshConfig, archive: bytes, paths: Sequence[PurePosixPath]) -> None:
     """Put these files and directories of an archive back where they were, on this node. Raises Failed."""
+    _names_in(archive, paths, node.name)
     text = base64.encodebytes(archive).decode()
     done = run_on_node(node, ssh, (*UNPACK.words, *_members(paths)), timeout_s=_TIMEOUT_S, stdin=text)
     if done.status != 0:
         raise Failed(f"{node.name}: tar can't write all of {_text(paths)}: {done.last_words}")
+
+
+def _names_in(archive: bytes, paths: Sequence[PurePosixPath], node: str) -> set[str]:
+    """What is in an archive. Raises Failed where that is anything but these files and directories and what is in them.
+
+    Root's tar unpacks it, on another node: a link in it would have that write elsewhere, and what is set-id would stay.
+    """
+    import tarfile  # late: it brings what most moves and look-ups do not need
+
+    members = [PurePosixPath(name) for name in _members(paths)]
+    names: set[str] = set()
+    if not archive.endswith(_END):
+        raise Failed(f"{node}: an archive of {_text(paths)} is cut off")
+    try:
+        with tarfile.open(fileobj=BytesIO(archive), mode="r:") as opened:
+            for entry in opened:
+                name = PurePosixPath(entry.name)
+                asked_for = any(name == member or member in name.parents for member in members)
+                plain = (entry.isreg() or entry.isdir()) and not entry.mode & 0o7000
+                if not asked_for or not plain or ".." in name.parts or str(name) in names:
+                    raise Failed(f"{node}: an archive of {_text(paths)} has {entry.name!a} in it, which is not taken")
+                names.add(str(name))
+    except (tarfile.TarError, EOFError, ValueError) as problem:
+        raise Failed(f"{node}: what should be an archive of {_text(paths)} is none: {problem}") from None
+    return names
 
 
 def _members(paths: Sequence[PurePosixPath]) -> list[str]:

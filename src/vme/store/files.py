@@ -1,5 +1,6 @@
 """Writing to a store: whole files or none, and owners in numbers."""
 
+import errno
 import os
 import re
 import stat
@@ -20,21 +21,57 @@ def write_whole(path: Path, content: str | bytes, *, mode: int) -> None:
 def own_text(path: Path, *, mode: int) -> str | None:
     """What such a file holds, None if it is not there, or is not as we make them: others may write in its directory."""
     try:
-        # A pipe that somebody put there must not hold us up.
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        state = os.fstat(handle)
-        ours = stat.S_ISREG(state.st_mode) and stat.S_IMODE(state.st_mode) == mode and state.st_uid == os.geteuid()
-        if not ours or state.st_size > _LONGEST_TEXT:
-            return None
-        with os.fdopen(handle, encoding="utf-8", closefd=False) as file:
-            return file.read()
+        with _opened_plainly(path) as handle:
+            state = os.fstat(handle)
+            if stat.S_IMODE(state.st_mode) != mode or state.st_uid != os.geteuid():
+                return None
+            return _read_whole(handle, path, most=_LONGEST_TEXT).decode()
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def unspoilt_text(path: Path) -> str | None:
+    """What a plain file holds that is ours or root's, and that nobody else may write to; None of any other.
+
+    Raises OSError where it can't be read.
+    """
+    with _opened_plainly(path) as handle:
+        state = os.fstat(handle)
+        if state.st_uid not in (0, os.geteuid()) or state.st_mode & 0o022:
+            return None
+        try:
+            return _read_whole(handle, path, most=_LONGEST_TEXT).decode()
+        except UnicodeDecodeError:
+            return None
+
+
+def plain_bytes(path: Path, *, most: int) -> bytes:
+    """What a file holds that others may have put there: a link is not followed, a pipe not waited for.
+
+    Raises OSError, also where it is no plain file (ELOOP, EINVAL) or has more than `most` bytes (EFBIG).
+    """
+    with _opened_plainly(path) as handle:
+        return _read_whole(handle, path, most=most)
+
+
+@contextmanager
+def _opened_plainly(path: Path) -> Iterator[int]:
+    """A plain file, opened for reading; nothing else is: whoever may write in its directory may put anything there."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file", str(path))
+        yield handle
     finally:
         os.close(handle)
+
+
+def _read_whole(handle: int, path: Path, *, most: int) -> bytes:
+    with os.fdopen(handle, "rb", closefd=False) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return content
 
 
 def write_new(path: Path, content: str | bytes, *, mode: int) -> None:
@@ -114,6 +151,16 @@ def sync_directory(path: Path) -> None:
 
 
 def hand_to(path: Path, uid: int, gid: int, mode: int) -> None:
-    """Give a file or directory its owner, group and mode; the owner first, for chown takes away set-id bits."""
-    os.chown(path, uid, gid)
-    path.chmod(mode)
+    """Give a file or directory its owner, group and mode; the owner first, for chown takes away set-id bits.
+
+    Raises OSError, also for anything else: a link that QEMU's user put there would give away what it leads to.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        kind = os.fstat(handle).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            raise OSError(errno.EINVAL, "it is neither a plain file nor a directory", str(path))
+        os.fchown(handle, uid, gid)
+        os.fchmod(handle, mode)
+    finally:
+        os.close(handle)

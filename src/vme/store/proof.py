@@ -72,7 +72,7 @@ def free_space(path: Path) -> int:
 
 def mount_point_of(path: Path, mounts: str | None = None) -> Path:
     """The mount point a path lies under, from /proc/self/mounts, which stays readable while a store hangs."""
-    text = Path("/proc/self/mounts").read_text() if mounts is None else mounts
+    text = Path("/proc/self/mounts").read_text(errors="surrogateescape") if mounts is None else mounts
     points = [Path(_unescaped(line.split(" ")[1])) for line in text.splitlines() if line.count(" ") >= 2]
     above = [point for point in points if path == point or point in path.parents]
     return max(above, key=lambda point: len(point.parts), default=Path("/"))

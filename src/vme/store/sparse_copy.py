@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,8 +17,12 @@ def copy_sparse(source: Path, target: Path, on_bytes: Callable[[int], None]) -> 
 
     `on_bytes` is called with how much more is copied. What was begun is the caller's to remove.
     """
-    with source.open("rb", buffering=0) as file:
+    # A link or a pipe that QEMU's user put there is not followed, nor waited for.
+    opened = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(opened, "rb", buffering=0) as file:
         before = os.fstat(file.fileno())
+        if not stat.S_ISREG(before.st_mode):
+            raise Failed(f"{source} is no plain file any more: who did that?")
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             for begin, end in _data_in(file.fileno(), before.st_size):

@@ -23,6 +23,7 @@ from vme.journal.entry import Intent
 from vme.journal.work import Work, at_work
 from vme.node.files import states_of
 from vme.progress import Advance
+from vme.store.confined import refuse_leading_out
 from vme.store.files import hand_to, sync_directory, write_whole
 from vme.store.layout import saved_xml_file
 from vme.store.nonce import put_nonce, take_nonce
@@ -204,14 +205,15 @@ def _create(making: _Making, reason: str | None) -> Guest:
         with deferred_interrupts():
             directory.mkdir(mode=0o700)
             undo.add(f"directory {directory}", directory.rmdir)
-        # Before the node first looks: its client of the store remembers for a second what it saw, modes included.
-        hand_to(directory, owner.uid, owner.gid, config.defaults.directory_mode)
         with making.copying:
             _make_images(config, plan, undo, making.advance, making.stop)
         for file in plan.files:
             undo.add(f"{file.what} {file.path}", lambda path=file.path: path.unlink(missing_ok=True))  # type: ignore[misc]
             write_whole(file.path, file.content, mode=_SECRET_MODE)
             hand_to(file.path, owner.uid, owner.gid, _SECRET_MODE)
+        # Once all is in it, for then its QEMU's user may put links there; but before the node first looks: its client
+        # of the store remembers for a second what it saw, modes included.
+        hand_to(directory, owner.uid, owner.gid, config.defaults.directory_mode)
         if plan.nvram is not None:
             nvram = plan.nvram
             undo.add(f"UEFI variables {nvram}", lambda: nvram.unlink(missing_ok=True))
@@ -243,6 +245,9 @@ def _make_images(config: Config, plan: GuestPlan, undo: Undo, advance: Advance, 
             stop.check()
             advance((100 * number + percent) / total, words)
 
+        if plan.source is not None and image.source is not None:
+            stores = config.zone(plan.source.node.zone).stores
+            refuse_leading_out(image.source.path, image.source.format, stores)
         make_image(image, tell)
         hand_to(image.path, owner.uid, owner.gid, config.defaults.image_mode)
     if plan.source is not None:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -17,11 +18,14 @@ from vme.hypervisor.guest import Guest, saved_form
 from vme.hypervisor.new_domain import reasons_not_copied
 from vme.node.verbs import FILES, NVRAM, ask
 from vme.records import dataclass
+from vme.store.confined import reasons_leading_out
+from vme.store.files import plain_bytes
 from vme.store.images import ImageFacts, bytes_to_copy, facts_of_image
 from vme.store.layout import guest_directory, image_name, seen_by_nodes, seen_here
 from vme.units import MIB
 
 _SEED_ENDING = "-seed.iso"
+_LARGEST_NVRAM = 64 * MIB
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,10 @@ def _read_images(disks: Sequence[Disk], stores: Sequence[Store]) -> tuple[tuple[
         if here is None or not here.is_file():
             reasons.append(f"its disk {disk.target} ({path}) is not on a virt-store of its zone, or is missing there")
             continue
+        leads_out = reasons_leading_out(here, disk.format or "raw", stores)
+        if leads_out:
+            reasons += [f"its disk {disk.target}: {reason}" for reason in leads_out]
+            continue
         try:
             facts.append(facts_of_image(here, disk.format or "raw"))
         except Failed as problem:
@@ -155,13 +163,13 @@ def _read_nvram(
     here = next((here for store in stores if (here := seen_here(store, path)) is not None), None)
     try:
         if here is not None:
-            return (here.read_bytes() if here.is_file() else None), []
+            return (plain_bytes(here, most=_LARGEST_NVRAM) if os.path.lexists(here) else None), []
         if ask(guest.node, config.ssh, FILES, str(path), timeout_s=timeout_s).status != 0:
             return None, []
         done = ask(guest.node, config.ssh, NVRAM, str(path), timeout_s=timeout_s)
         content = base64.b64decode(done.output.replace("\n", ""), validate=True)
     except (VmeError, OSError, binascii.Error) as problem:
         return None, [f"its UEFI variables ({path}) can't be read: {problem}"]
-    if done.status != 0 or len(content) > 64 * MIB:
+    if done.status != 0 or len(content) > _LARGEST_NVRAM:
         return None, [f"its UEFI variables ({path}) can't be read: {done.last_words}"]
     return content, []

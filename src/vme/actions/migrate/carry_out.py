@@ -58,7 +58,7 @@ def carry_out(plan: Plan, advance: Advance, stop: Stop, *, reason: str | None = 
         try:
             packed = _pack(plan, work)
             if plan.passage is not None:
-                lay_out(plan.passage, work, advance, stop)
+                lay_out(plan.passage, plan.config.zone(guest.node.zone).stores, work, advance, stop)
                 await_seen(plan.passage, plan.destination.node, plan.config.ssh)
             helped_by: tuple[str, ...] = ()
             if plan.live:

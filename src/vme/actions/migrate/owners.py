@@ -1,5 +1,6 @@
 """Whose the images are, before and after a move: given to QEMU where it could not open them, and looked after."""
 
+import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -91,7 +92,9 @@ def keep_owners(owners: Sequence[ImageOwner]) -> list[str]:
     changed = []
     for owner in owners:
         try:
-            state = owner.path.stat()
+            state = owner.path.lstat()
+            if not stat.S_ISREG(state.st_mode):
+                continue  # a link: whose that is says nothing, and what it leads to is not QEMU's to be given
             if (state.st_uid, state.st_gid, state.st_mode & 0o7777) == (owner.uid, owner.gid, owner.mode):
                 continue
             hand_to(owner.path, owner.uid, owner.gid, owner.mode)

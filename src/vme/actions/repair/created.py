@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 from vme.actions.definition import definition_changed
 from vme.actions.image_use import uses_of
-from vme.actions.repair.remedy import Ground, Remedy, blocked, on_two_nodes
+from vme.actions.repair.remedy import Ground, Remedy, blocked, on_two_nodes, on_unknown_node
 from vme.store.files import remains_of, sync_directory
 from vme.store.layout import guest_directory, saved_xml_file, seen_by_nodes
 
@@ -23,7 +23,7 @@ def remedy(ground: Ground) -> Remedy:
             definition_changed(ground.config, guest, tool="create_guest", reason=entry.intent.reason)
 
         return Remedy(f"it is {guest.state} on {guest.node.name}, and whole", f"save its definition{then}", finish)
-    return _undo(ground)
+    return on_unknown_node(ground, "node") or _undo(ground)
 
 
 def _undo(ground: Ground) -> Remedy:

@@ -1,7 +1,7 @@
 """A guest whose deletion was left unfinished: one that is still defined has all it had; the files of any other go."""
 
 from vme.actions.delete import UNDEFINING, put_away, reasons_needed_by_others
-from vme.actions.repair.remedy import Ground, Remedy, blocked
+from vme.actions.repair.remedy import Ground, Remedy, blocked, on_unknown_node
 from vme.store.layout import guest_directory
 
 
@@ -11,6 +11,9 @@ def remedy(ground: Ground) -> Remedy:
     if ground.same:
         where = ", ".join(f"{guest.state} on {guest.node.name}" for guest in ground.same)
         return Remedy(f"it is still defined ({where}), and none of its files was touched", f"del_guest {name} again")
+    unknown = on_unknown_node(ground, "node")
+    if unknown is not None:
+        return unknown
     if not entry.came_to(UNDEFINING):
         return Remedy(
             "its definition is gone, but del_guest had not come to that", f"keep its files: define_guest {name}"

@@ -1,5 +1,7 @@
 """A guest whose migration was left unfinished: both nodes are asked, and it runs on one of them or is a person's."""
 
+from pathlib import PurePosixPath
+
 from vme.actions.definition import definition_changed
 from vme.actions.migrate.cold import DEFINING
 from vme.actions.migrate.ending import Ending, ending_of
@@ -9,7 +11,7 @@ from vme.actions.migrate.storage.clear import bring_history, put_old_away, take_
 from vme.actions.migrate.storage.lay_out import COPYING, changed_since
 from vme.actions.migrate.storage.route import Route, route_in
 from vme.actions.migrate.travel import KEEPING, MOVING, TAKING_DOWN, bring_back, drop, files_kept
-from vme.actions.repair.remedy import Ground, Remedy, blocked
+from vme.actions.repair.remedy import Ground, Remedy, blocked, on_unknown_node
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.errors import Failed, VmeError
 from vme.fleet.deadline import within
@@ -21,6 +23,9 @@ from vme.hypervisor.guest import Guest, live_form
 
 def remedy(ground: Ground) -> Remedy:
     """What follows from where the guest is now; nothing, while it still moves or where that is not clear."""
+    unknown = on_unknown_node(ground, "source", "destination")
+    if unknown is not None:
+        return unknown
     source, destination = (str(ground.entry.fact(name)) for name in ("source", "destination"))
     there = {guest.node.name: guest for guest in ground.same}
     elsewhere = sorted(set(there) - {source, destination})
@@ -33,7 +38,7 @@ def remedy(ground: Ground) -> Remedy:
         return blocked(ending.says, "nothing was changed")
     route = route_in(ground.config, ground.entry)
     if route is not None:
-        unclear = _unclear(ground, route, there.get(source), there.get(destination))
+        unclear = _foreign(ground) or _unclear(ground, route, there.get(source), there.get(destination))
         if unclear is not None:
             return unclear
     where = [place for place in (there.get(destination), there.get(source)) if place is not None]
@@ -71,6 +76,14 @@ def _stays(where: list[Guest], ending: Ending) -> Guest:
 
 def _files(ground: Ground) -> list[str]:
     return [str(name) for name in ground.entry.fact("files")]
+
+
+def _foreign(ground: Ground) -> Remedy | None:
+    """Where the entry names what is no file of the guest's directories: a node that may write to the store could."""
+    foreign = [name for name in _files(ground) if name != PurePosixPath(name).name or name in ("", "..")]
+    if not foreign:
+        return None
+    return blocked(f"its entry names {', '.join(map(ascii, foreign))}, no file of its own", "see who wrote that")
 
 
 def _finish(ground: Ground, ending: Ending, where: list[Guest], route: Route | None) -> str:

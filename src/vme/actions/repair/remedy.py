@@ -67,6 +67,19 @@ def blocked(finding: str, cure: str) -> Remedy:
     return Remedy(finding, cure, blocked=True)
 
 
+def on_unknown_node(ground: Ground, *facts: str) -> Remedy | None:
+    """The remedy where a node of the work, as these facts name it, is not in our configuration, and so was not asked.
+
+    None where all are: another management server may know a node that this one does not know yet.
+    """
+    known = {node.name for node in ground.config.nodes}
+    unknown = [ground.entry.fact(name) for name in facts if ground.entry.fact(name) not in (None, *known)]
+    if not unknown:
+        return None
+    names = ", ".join(ascii(name) for name in unknown)
+    return blocked(f"it was on node {names}, which is not in the configuration here", "add it, and try again")
+
+
 def on_two_nodes(ground: Ground) -> Remedy | None:
     """The remedy where more than one node has the guest: a person looks; None where at most one has it."""
     same = ground.same

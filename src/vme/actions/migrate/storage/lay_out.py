@@ -9,11 +9,12 @@ from vme.actions.migrate.storage.passage import Passage, Piece, Way
 from vme.actions.migrate.storage.route import Route
 from vme.actions.together import Stop
 from vme.actions.undo import CALL_TIMEOUT_S
-from vme.config import Node, SshConfig
+from vme.config import Node, SshConfig, Store
 from vme.errors import Failed, Refused
 from vme.journal.work import Work
 from vme.node.files import FileState, states_of
 from vme.progress import Advance
+from vme.store.confined import refuse_leading_out
 from vme.store.files import hand_to, sync_directory
 from vme.store.images import check_image, create_empty, facts_of_image, flatten_image
 from vme.store.sparse_copy import copy_sparse
@@ -25,8 +26,10 @@ COPYING = "copying its files to the other store"
 _LOOK_AGAIN_S = 0.2
 
 
-def lay_out(passage: Passage, work: Work, advance: Advance, stop: Stop) -> None:
+def lay_out(passage: Passage, stores: Sequence[Store], work: Work, advance: Advance, stop: Stop) -> None:
     """Make the directory with all that goes along, each file whose it is to be, on the disk for good.
+
+    `stores`: of the zone that the guest leaves; no image leads out of them.
 
     Raises Failed, or KeyboardInterrupt when a person wants it to end; what was begun is the caller's to remove.
     """
@@ -38,6 +41,8 @@ def lay_out(passage: Passage, work: Work, advance: Advance, stop: Stop) -> None:
         for piece in passage.pieces:
             progress.begin(piece)
             target = route.new_directory / piece.name
+            if piece.way is Way.FLATTENED:
+                refuse_leading_out(route.directory / piece.name, piece.format, stores)
             _make(piece, route.directory / piece.name, target, progress)
             hand_to(target, piece.uid, piece.gid, piece.mode)
             _keep_time(route.directory / piece.name, target)
@@ -85,8 +90,8 @@ def changed_since(route: Route, names: Sequence[str]) -> list[str]:
 
 
 def _keep_time(source: Path, target: Path) -> None:
-    state = source.stat()
-    os.utime(target, ns=(state.st_atime_ns, state.st_mtime_ns))
+    state = source.lstat()
+    os.utime(target, ns=(state.st_atime_ns, state.st_mtime_ns), follow_symlinks=False)
 
 
 def _written_at(path: Path) -> int | None:

@@ -16,6 +16,7 @@ from vme.errors import Failed
 from vme.hypervisor.domain_xml import Disk, describe
 from vme.records import dataclass
 from vme.store.chain import images_below
+from vme.store.confined import reasons_leading_out
 from vme.store.files import remains_of
 from vme.store.images import ImageFacts, bytes_to_copy, facts_of_image
 from vme.store.layout import saved_xml_file, seen_by_nodes
@@ -123,6 +124,9 @@ class _Look:
         way = self._way(facts, disk, written=written)
         if way is Way.COPIED:
             return Piece(path.name, way, size, uid, gid, mode, form, facts.virtual_bytes, disk.target)
+        if way is Way.FLATTENED:
+            for text in reasons_leading_out(path, form, self._stores):
+                self.reasons.append(Reason("leads-out", text, "see who put that there"))
         needed = bytes_to_copy(path, form, form)
         return Piece(path.name, way, needed, uid, gid, mode, form, facts.virtual_bytes, disk.target)
 
