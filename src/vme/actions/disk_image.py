@@ -1,8 +1,10 @@
 """The image of a disk that a guest gets: a new empty one in its directory, or one that is there already."""
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 from vme.actions.image_use import Use, uses_of
 from vme.actions.ownership import Owner
@@ -80,8 +82,22 @@ def reserve(image: DiskImage) -> None:
 
 
 def fill(image: DiskImage) -> None:
-    """Write a reserved image's header and size. Raises Failed."""
-    create_empty(image.here, image.format, image.size_bytes)
+    """Write a reserved image's header and size. Raises Failed, OSError.
+
+    The header is made elsewhere: qemu-img would follow a link that QEMU's user put in the place of the reserved file.
+    """
+    handle = os.open(image.here, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "wb") as file:
+        state = os.fstat(handle)
+        if not stat.S_ISREG(state.st_mode) or state.st_uid != os.geteuid() or state.st_size:
+            raise Failed(f"{image.here} is not the file that was made for it: who changed that?")
+        if image.format == "raw":
+            file.truncate(image.size_bytes)
+            return
+        with TemporaryDirectory() as private:
+            blank = Path(private) / image.here.name
+            create_empty(blank, image.format, image.size_bytes)
+            file.write(blank.read_bytes())
 
 
 def give(image: DiskImage, owner: Owner, mode: int, undo: Undo) -> None:
