@@ -7,8 +7,11 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from vme.errors import Failed
 from vme.programs import clean_environment, program
 
+# The largest answer is a guest's NVRAM and TPM state in base64.
+_MOST_BYTES = 256 << 20
 # How long a killed process may take to go.
 _KILL_GRACE_S = 1.0
 
@@ -21,6 +24,7 @@ class Piped:
 
     def __init__(self, words: Sequence[str], to_say: bytes) -> None:
         file = program(words[0])
+        self._name = words[0]
         self._to_say = to_say
         self._status: int | None = None
         self._ours: list[int] = []
@@ -65,7 +69,10 @@ class Piped:
         return read
 
     def talk(self, deadline_s: float) -> tuple[bytes, bytes]:
-        """Say what is to be said, and take what it writes, until it closes all of its ends. Raises TimeoutError."""
+        """Say what is to be said, and take what it writes, until it closes all of its ends.
+
+        Raises TimeoutError, and Failed where it writes more than any node has to say: it would fill our memory.
+        """
         ready, heard = select.poll(), {self._out: bytearray(), self._error: bytearray()}
         for handle in self._ours:
             ready.register(handle)
@@ -78,6 +85,8 @@ class Piped:
                 else:
                     came = os.read(handle, 1 << 16)
                     heard[handle] += came
+                    if len(heard[handle]) > _MOST_BYTES:
+                        raise Failed(f"{self._name} wrote more than {_MOST_BYTES >> 20} MiB, and was ended")
                     ended = not came
                 if ended:
                     ready.unregister(handle)

@@ -56,6 +56,13 @@ def test_a_process_that_writes_without_end_has_its_deadline() -> None:
         run(("sh", "-c", "yes & exec yes >&2"), timeout_s=0.2)
 
 
+def test_a_process_that_writes_more_than_is_sensible_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vme.piped._MOST_BYTES", 1 << 20)
+    assert len(run(["head", "-c", str(1 << 20), "/dev/zero"], timeout_s=20).output) == 1 << 20
+    with pytest.raises(Failed, match="cat wrote more than 1 MiB, and was ended"):
+        run(["cat", "/dev/zero"], timeout_s=20)
+
+
 def test_a_process_that_has_closed_what_it_writes_to_is_still_spoken_to() -> None:
     script = "exec >&- 2>&-; test $(wc -c) = 1048576"
     assert run(("sh", "-c", script), timeout_s=LONG_S, stdin="x" * (1 << 20)).status == 0
