@@ -91,8 +91,8 @@ _vme_tool() {
             words=''
             ;;
         image_add|'vme add-image')
-            options='-h --help -t --type -r --store --zone --checksum --dry-run --timeout -q --quiet -D --debug'
-            values='-t=raw,qcow2 --type=raw,qcow2 -r=:stores --store=:stores --zone=:zones --checksum=: --timeout=:'
+            options='-h --help -t --type -r --store --zone --checksum --dry-run --reason --timeout -q --quiet -D --debug'
+            values='-t=raw,qcow2 --type=raw,qcow2 -r=:stores --store=:stores --zone=:zones --checksum=: --reason=: --timeout=:'
             words=':files :'
             ;;
         define_guest|'vme define')
@@ -133,7 +133,7 @@ _vme_tool() {
         vme_nodes_run|'vme nodes run')
             options='-h --help -b --gather -w --window --timeout --reason -q --quiet -D --debug'
             values='-w=: --window=: --timeout=: --reason=:'
-            words=':nodes'
+            words=':machines'
             ;;
         vme_keys_generate|'vme keys generate')
             options='-h --help --type --bits --comment -q --quiet -D --debug'
@@ -143,31 +143,31 @@ _vme_tool() {
         vme_keys_install|'vme keys install')
             options='-h --help --access --timeout --role --key --name --from --force --dry-run -y --yes --reason -q --quiet -D --debug'
             values='--access=:files --timeout=: --role=read,storage,operate,admin --key=:files --name=: --from=: --reason=:'
-            words=':nodes'
+            words=':machines'
             ;;
         vme_keys_list|'vme keys list')
             options='-h --help -o --output --timeout -q --quiet -D --debug'
             values='-o=text,json,yaml,csv --output=text,json,yaml,csv --timeout=:'
-            words=':nodes'
+            words=':machines'
             ;;
         vme_keys_rotate|'vme keys rotate')
             options='-h --help --access --timeout --key --dry-run -y --yes --reason -q --quiet -D --debug'
             values='--access=:files --timeout=: --key=:files --reason=:'
-            words=':nodes'
+            words=':machines'
             ;;
         vme_keys_revoke|'vme keys revoke')
             options='-h --help --access --timeout --dry-run -y --yes --reason -q --quiet -D --debug'
             values='--access=:files --timeout=: --reason=:'
-            words=':nodes :'
+            words=':machines :'
             ;;
         vme_keys_scan|'vme keys scan')
             options='-h --help -y --yes --reason --timeout -q --quiet -D --debug'
             values='--reason=: --timeout=:'
-            words=':nodes'
+            words=':machines'
             ;;
         vme_repair|'vme repair')
-            options='-h --help --dry-run --wait-turn --timeout -q --quiet -D --debug'
-            values='--wait-turn=: --timeout=:'
+            options='-h --help --dry-run --reason --wait-turn --timeout -q --quiet -D --debug'
+            values='--reason=: --wait-turn=: --timeout=:'
             words=':guests'
             ;;
         vme_log|'vme log')
@@ -183,12 +183,12 @@ _vme_tool() {
         disk_list|'vme disks')
             options='-h --help -o --output --timeout -q --quiet -D --debug'
             values='-o=text,json,yaml,csv --output=text,json,yaml,csv --timeout=:'
-            words=':nodes'
+            words=':machines'
             ;;
         replace_disk|'vme replace-disk')
-            options='-h --help --dry-run --force --no-wait --wait -y --yes --timeout -q --quiet -D --debug'
-            values='--force=: --wait=: --timeout=:'
-            words=':nodes :'
+            options='-h --help --dry-run --force --no-wait --wait --reason -y --yes --timeout -q --quiet -D --debug'
+            values='--force=: --wait=: --reason=: --timeout=:'
+            words=':machines :'
             ;;
         *) return 1 ;;
     esac

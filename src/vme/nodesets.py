@@ -3,20 +3,28 @@
 from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException, std_group_resolver
 from ClusterShell.NodeUtils import GroupResolverError, GroupSourceError
 
+from vme.set_size import refuse_too_large
+
+# AssertionError: of a range that is too wide for ClusterShell, though a step may leave few names of it.
+_WRONG = (NodeSetException, AssertionError)
+_UNKNOWN = (GroupSourceError, GroupResolverError)
+
 
 def expanded(text: str) -> tuple[str, ...]:
     """The names of a set, in its order; asks ClusterShell's group sources for `@group`. Raises ValueError."""
     try:
+        refuse_too_large(text)
         return tuple(NodeSet(text))
-    except (NodeSetException, GroupSourceError, GroupResolverError) as problem:
+    except (*_WRONG, *_UNKNOWN) as problem:
         raise ValueError(str(problem)) from None
 
 
 def expanded_names(text: str) -> tuple[str, ...]:
     """The names of a set in which `@` and the like mean nothing: guests. Raises ValueError."""
     try:
+        refuse_too_large(text)
         return tuple(NodeSet(text, resolver=RESOLVER_NOGROUP))
-    except NodeSetException as problem:
+    except _WRONG as problem:
         raise ValueError(str(problem)) from None
 
 
@@ -28,7 +36,7 @@ def members(group: str) -> frozenset[str]:
     try:
         source = "" if ":" in group or "genders" not in std_group_resolver().sources() else "genders:"
         return frozenset(NodeSet(f"@{source}{group}"))
-    except (NodeSetException, GroupSourceError, GroupResolverError) as problem:
+    except (*_WRONG, *_UNKNOWN) as problem:
         raise ValueError(str(problem)) from None
 
 

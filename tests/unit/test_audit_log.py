@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,9 +57,10 @@ def test_lines_come_back_by_guest_node_user_tool_and_time(tmp_path: Path) -> Non
     a_line(file, login="eve", user="root", tool="del_guest", time="2026-11-23T11:30:00Z")
     with file.open("a") as lines:
         lines.write('{"time": "2026-11-24T11\nnot json\n[]\n{"time": 7}\n')
+    a_line(file, user="of no zone", time="2026-11-24T11:30:00")
 
     def users(**wanted: object) -> list[str]:
-        return [line["user"] for line in read_lines(file, Wanted(**wanted))]  # type: ignore[arg-type]
+        return [line["user"] for line in read_lines(file, Wanted(**wanted), pytest.fail)]  # type: ignore[arg-type]
 
     assert users() == ["ada", "root", "root"]
     assert users(guest="web2") == ["root"]
@@ -76,11 +78,35 @@ def test_rotated_files_come_first_the_oldest_before_all(tmp_path: Path) -> None:
     a_line(tmp_path / "old", user="long ago")
     (tmp_path / "audit.log.2.gz").write_bytes(gzip.compress((tmp_path / "old").read_bytes()))
     (tmp_path / "audit.log.bak").write_text("rubbish")
-    assert [line["user"] for line in read_lines(file, Wanted())] == ["long ago", "yesterday", "now"]
-    assert list(read_lines(tmp_path / "none", Wanted())) == []
+    assert [line["user"] for line in read_lines(file, Wanted(), pytest.fail)] == ["long ago", "yesterday", "now"]
+    assert list(read_lines(tmp_path / "none", Wanted(), pytest.fail)) == []
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "5", "5y", "2026-13-01"])
+@pytest.mark.parametrize(
+    ("damaged", "left"),
+    [
+        (lambda whole: whole[:-9], 200),
+        (lambda whole: whole[:-8] + b"\0" * 8, 200),
+        (lambda whole: whole[:10] + b"\xff" * 20, 0),
+        (lambda _: b"\0" * 99, 0),
+    ],
+    ids=["cut off", "of another checksum", "no deflate", "no gzip"],
+)
+def test_what_a_damaged_file_still_says_comes_back_with_a_warning(
+    tmp_path: Path, damaged: Callable[[bytes], bytes], left: int
+) -> None:
+    file = tmp_path / "audit.log"
+    a_line(file, user="now")
+    for _ in range(200):
+        a_line(tmp_path / "old", user="then")
+    rotated = tmp_path / "audit.log.1.gz"
+    rotated.write_bytes(damaged(gzip.compress((tmp_path / "old").read_bytes())))
+    said: list[str] = []
+    assert [line["user"] for line in read_lines(file, Wanted(), said.append)] == [*["then"] * left, "now"]
+    assert said == [f"{rotated} is cut off or damaged: lines may be missing that were in it"]
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "5", "5y", "2026-13-01", "999999w", "0001-01-01 00:00+14:00"])
 def test_what_is_no_point_in_time(text: str) -> None:
     with pytest.raises(Misused):
         moment(text, NOW)
@@ -94,6 +120,6 @@ def test_a_line_is_written_and_read(tmp_path: Path) -> None:
         config, tool="t", arguments=words, touched=["web1 on kvm01"], status=3, message="no", reason="ticket 7"
     )
     assert told is None
-    (line,) = read_lines(file, Wanted(guest="web1"))
+    (line,) = read_lines(file, Wanted(guest="web1"), pytest.fail)
     assert line["arguments"] == ["web1", "--password", "***"]
     assert (line["status"], line["reason"], line["nodes"], line["message"]) == (3, "ticket 7", ["kvm01"], "no")

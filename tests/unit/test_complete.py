@@ -9,9 +9,10 @@ import pytest
 
 from tests.unit import made
 from vme.commands import complete
-from vme.config import Config
+from vme.config import Config, Node
 from vme.fleet import guests
 from vme.fleet.everywhere import Answer, Replies
+from vme.records import replace
 
 
 @pytest.fixture
@@ -21,7 +22,8 @@ def behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Callable[[],
     monkeypatch.setattr(complete, "private_directory", lambda: tmp_path)
     monkeypatch.setattr(complete, "in_background", left.append)
     monkeypatch.setattr(complete, "_FIRST_WAIT_S", 0.0)
-    monkeypatch.setattr(complete, "load", lambda: made.config(tmp_path))
+    there = replace(made.config(tmp_path), storage=(Node("st1", ""),))
+    monkeypatch.setattr(complete, "load", lambda: there)
 
     def answers(config: Config, nodes: object, timeout_s: float) -> Replies[tuple[object, ...]]:
         seen = (made.guest("web2"), made.guest("web1"), made.guest("$(id)"), made.guest("--all"))
@@ -69,6 +71,7 @@ def test_nodes_zones_and_stores_are_those_of_the_configuration(
     behind: list[Callable[[], None]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert printed(capsys, "nodes") == ["kvm01", "kvm02", "kvm03", "kvm04"]
+    assert printed(capsys, "machines") == ["kvm01", "kvm02", "kvm03", "kvm04", "st1"]
     assert printed(capsys, "zones") == ["east", "west"]
     assert printed(capsys, "stores") == ["virt-store"]
     assert printed(capsys, "nosuch") == []

@@ -31,7 +31,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimMachine:
 
 def listing(form: str) -> int:
     config = Config(None, (), storage=(ST2,), chassis=(Chassis("c", ("st2",), BAYS),))
-    arguments = argparse.Namespace(nodes=[], output=form, timeout=20.0)
+    arguments = argparse.Namespace(machines=[], output=form, timeout=20.0)
     return disk_list.run(arguments, Context(config, "disk_list", quiet=False), COMMANDS["disk_list"])
 
 

@@ -1,6 +1,7 @@
 """Every tool has a manual, a man page, examples that its parser takes, completion, and a test in the lab."""
 
 import ast
+import re
 import shlex
 from functools import cache
 from importlib import import_module
@@ -14,6 +15,7 @@ from vme.commands.registry import COMMANDS, Command
 from vme.manual import manual_file, read_manual
 from vme.reference.__main__ import HELP, made_files
 from vme.reference.arguments import COMPLETED_BY, every_tool, tool_of
+from vme.reference.man import _STATUSES
 
 ROOT = Path(__file__).parent.parent.parent
 TOOLS = pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name)
@@ -63,6 +65,12 @@ def test_everything_it_takes_is_completed_or_known_not_to_be(command: Command) -
 
 
 @TOOLS
+def test_what_changes_something_takes_a_reason(command: Command) -> None:
+    flags = {flag for option in tool_of(command).options for flag in option.flags}
+    assert "--dry-run" not in flags or "--reason" in flags
+
+
+@TOOLS
 def test_it_is_run_in_the_lab(command: Command) -> None:
     assert command.name in words_of_lab_tests() or f"vme {command.verb}" in words_of_lab_tests()
 
@@ -109,6 +117,17 @@ def test_man_takes_a_page_without_a_warning(name: str) -> None:
     assert done.stderr == ""
 
 
+def test_the_pages_know_every_exit_status() -> None:
+    documented = re.findall(r"^\| (\d+) \|", (ROOT / "docs/exit-status.md").read_text(), re.MULTILINE)
+    assert [status for status, _ in _STATUSES] == documented
+
+
+def test_a_value_that_may_be_left_away_is_written_so() -> None:
+    assert r"\fB\-\-watch\fR \fI[S]\fR" in made()["man/man1/list_guests.1"]
+    assert r"\fB\-\-diff\fR \fI[VERSION ...]\fR" in made()["man/man1/history_guest.1"]
+    assert r"\fB\-\-timeout\fR \fIS\fR" in made()["man/man1/list_guests.1"]
+
+
 def test_roff_in_prose_is_text() -> None:
     from vme.reference.man import _prose
 
@@ -125,6 +144,17 @@ def test_roff_in_prose_is_text() -> None:
 def test_a_shell_reads_its_script(shell: list[str]) -> None:
     done = run([*shell[:-1], str(ROOT / shell[-1])])
     assert (done.status, done.stderr) == (0, "")
+
+
+def test_fish_says_nothing_while_it_reads_its_script() -> None:
+    done = run(["fish", "--no-config", "-c", f"source {ROOT}/completion/vme.fish"])
+    assert (done.status, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_for_zsh_nothing_stands_after_a_word_of_which_there_may_be_many() -> None:
+    for call in made()["completion/_vme"].split("_arguments")[1:]:
+        words = re.findall(r"^ +'(\*?):", call.partition(";;")[0], re.MULTILINE)
+        assert "*" not in words[:-1], call
 
 
 def completions(words: list[str], environment: dict[str, str]) -> list[str]:
@@ -165,6 +195,12 @@ def environment(tmp_path: Path) -> dict[str, str]:
         ("migrate_guest --timeout ", []),
         ("list_guests -o j", ["json"]),
         ("create_guest web1 -s ", ["one-of-nodes"]),
+        ("replace_disk ", ["one-of-machines"]),
+        ("disk_list ", ["one-of-machines"]),
+        ("node_list ", ["one-of-nodes"]),
+        ("vme keys list ", ["one-of-machines"]),
+        ("vme keys install ", ["one-of-machines"]),
+        ("vme nodes run ", ["one-of-machines"]),
         ("vme sta", ["start"]),
         ("vme start ", ["one-of-guests"]),
         ("vme migrate web1 ", ["one-of-nodes"]),

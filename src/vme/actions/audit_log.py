@@ -3,7 +3,8 @@
 import gzip
 import json
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
@@ -42,20 +43,21 @@ class Wanted:
 def moment(text: str, now: datetime) -> datetime:
     """A point in time: `2h`, `3d` (ago), or `2026-11-24`, `2026-11-24 15:00` as this server's clock has it."""
     ago = re.fullmatch(r"(\d{1,6})([mhdw])", text, re.ASCII)
-    if ago:
-        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago:
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         return datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):  # before the year 1, or after 9999
         raise Misused(
             f"{text!a} is no point in time", hint="write 30m, 2h, 3d, 2026-11-24 or '2026-11-24 15:00'"
         ) from None
 
 
-def read_lines(file: Path, wanted: Wanted) -> Iterator[dict[str, Any]]:
+def read_lines(file: Path, wanted: Wanted, warn: Callable[[str], None]) -> Iterator[dict[str, Any]]:
     """The lines asked for from the file and those logrotate made of it, oldest first. Raises Failed.
 
-    A line that is no audit line (half of one, after a power loss) is passed over.
+    A line that is no audit line (half of one, after a power loss) is passed over; so is, with a warning, the rest of a
+    compressed file that is cut off or damaged.
     """
     for part in (*_rotated(file), file):
         try:
@@ -66,6 +68,8 @@ def read_lines(file: Path, wanted: Wanted) -> Iterator[dict[str, Any]]:
                         yield line
         except FileNotFoundError:
             continue
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            warn(f"{part} is cut off or damaged: lines may be missing that were in it")
         except OSError as problem:
             raise Failed(f"{part}: {problem.strerror or problem}") from None
 
@@ -85,7 +89,8 @@ def _rotated(file: Path) -> list[Path]:
 def _parsed(text: str) -> dict[str, Any] | None:
     try:
         line = json.loads(text)
-        datetime.fromisoformat(line["time"])
+        at = datetime.fromisoformat(line["time"])
     except (ValueError, KeyError, TypeError):
         return None
-    return line if all(field in line for field in _FIELDS) else None
+    # Without a zone it is a point in time of no clock that we know.
+    return line if at.tzinfo is not None and all(field in line for field in _FIELDS) else None

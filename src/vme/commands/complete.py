@@ -24,7 +24,7 @@ _POLL_S = 0.005
 
 
 def print_names(kind: str) -> int:
-    """Print the names of a kind (guests, nodes, zones, stores), one a line; nothing for what can't be known."""
+    """Print the names of a kind (a key of _KINDS), one a line; nothing for what can't be known."""
     with suppress(VmeError, OSError, KeyError):
         print("\n".join(_KINDS[kind](load())), flush=True)
     return 0
@@ -81,6 +81,10 @@ def _nodes_of(config: Config) -> list[str]:
     return [node.name for node in config.nodes]
 
 
+def _machines_of(config: Config) -> list[str]:
+    return [machine.name for machine in config.machines]
+
+
 def _zones_of(config: Config) -> list[str]:
     return [zone.name for zone in config.zones]
 
@@ -92,6 +96,7 @@ def _stores_of(config: Config) -> list[str]:
 _KINDS: dict[str, Callable[[Config], list[str]]] = {
     "guests": guests_of,
     "nodes": _nodes_of,
+    "machines": _machines_of,
     "zones": _zones_of,
     "stores": _stores_of,
 }

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from vme.errors import Misused, NotFound, Silent
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 JOBS_PER_NODE = 4
 
 _LONGEST_LINE = 500
+_LONGEST_S = 7 * 86400
 
 
 class Context:
@@ -231,11 +233,12 @@ def _refuse_where_we_may_only_read(guests: "Sequence[Guest]") -> None:
 
 
 def seconds(text: str) -> float:
-    """A number of seconds on the command line, above 0."""
-    value = float(text)
-    if not 0 < value <= 86400:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
-    return value
+    """A number of seconds on the command line, above 0, a week at most."""
+    with suppress(ValueError):
+        value = float(text)
+        if 0 < value <= _LONGEST_S:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!a} is not a number of seconds above 0, {_LONGEST_S} (7 days) at most")
 
 
 def line_of_text(text: str) -> str:
@@ -247,10 +250,11 @@ def line_of_text(text: str) -> str:
 
 def whole_above_zero(text: str) -> int:
     """A whole number on the command line, above 0."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
+    with suppress(ValueError):
+        value = int(text)
+        if value > 0:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!a} is not a whole number above 0")
 
 
 def size(text: str) -> int:

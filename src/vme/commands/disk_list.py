@@ -34,7 +34,10 @@ _MORE = (Column("wwn", "WWN"), Column("transport", "TRAN"), Column("places", "BY
 
 def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
     parser.add_argument(
-        "nodes", nargs="*", metavar="NODES", help="only these: kvm03, st[1-2], @zone, @storage (default: all machines)"
+        "machines",
+        nargs="*",
+        metavar="NODES",
+        help="only these: kvm03, st[1-2], @zone, @storage (default: all machines)",
     )
     add_format(parser)
     add_timeout(parser)
@@ -42,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
 
 def run(arguments: argparse.Namespace, context: Context, _command: Command) -> int:
     config = context.config
-    asked = tuple(dict.fromkeys(node for text in arguments.nodes for node in machines_named(config, text)))
+    asked = tuple(dict.fromkeys(node for text in arguments.machines for node in machines_named(config, text)))
     replies = ask_disks(config, asked or config.machines, timeout_of(arguments, context))
     found = [answer.value for answer in replies.answers]
     if arguments.output in ("json", "yaml"):

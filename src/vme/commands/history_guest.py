@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
     what.add_argument(
         "--diff",
         nargs="*",
-        type=whole_above_zero,
+        type=_version_after_the_guest,
         metavar="VERSION",
         help="show what differs: between two versions, one and the definition now, or the last two",
     )
@@ -58,6 +58,15 @@ def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
     add_yes(parser)
     add_timeout(parser)
     parser.epilog = "A version found on its node, made by virsh or another tool, has the tool `found` and no user."
+
+
+def _version_after_the_guest(text: str) -> int:
+    """A version after --diff, which takes all words that follow it."""
+    try:
+        return whole_above_zero(text)
+    except argparse.ArgumentTypeError:
+        hint = "the guest comes before --diff, versions after it"
+        raise argparse.ArgumentTypeError(f"{text!a} is no number of a version: {hint}") from None
 
 
 def run(arguments: argparse.Namespace, context: Context, _command: Command) -> int:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from vme.actions.library import carry_out, check, parse_checksum
-from vme.commands.context import Context, add_timeout, timeout_of
+from vme.commands.context import Context, add_reason, add_timeout, timeout_of
 from vme.commands.registry import Command
 from vme.fleet.inventory import only_zone, store_named
 from vme.progress import shown_progress
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
         "--checksum", metavar="SUM", help="refuse it if it has another: sha256:HEX or sha512:HEX, as published"
     )
     parser.add_argument("--dry-run", action="store_true", help="show what would be done, and change nothing")
+    add_reason(parser)
     add_timeout(parser)
 
 

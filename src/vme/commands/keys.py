@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 def add_nodes(parser: argparse.ArgumentParser) -> None:
     """NODES, and --access, the key to get in by."""
-    parser.add_argument("nodes", metavar="NODES", help="kvm03, kvm[01-08], @group, @zone, @storage")
+    parser.add_argument("machines", metavar="NODES", help="kvm03, kvm[01-08], @group, @zone, @storage")
     parser.add_argument(
         "--access", type=Path, metavar="FILE", help="get in by this key, which may run any command there"
     )
@@ -51,7 +51,7 @@ def access_of(arguments: argparse.Namespace, context: Context) -> SshConfig:
 
 def nodes_of(arguments: argparse.Namespace, context: Context) -> tuple[Node, ...]:
     """The nodes that are meant; they are noted for the audit."""
-    nodes = machines_named(context.config, arguments.nodes)
+    nodes = machines_named(context.config, arguments.machines)
     context.touched += [node.name for node in nodes]
     return nodes
 

@@ -26,7 +26,7 @@ _AT_ONCE = 64
 
 def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
     parser.add_argument(
-        "nodes", nargs="?", metavar="NODES", help="only these nodes (default: all, and the storage servers)"
+        "machines", nargs="?", metavar="NODES", help="only these nodes (default: all, and the storage servers)"
     )
     add_format(parser)
     add_timeout(parser)
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
 
 def run(arguments: argparse.Namespace, context: Context, _command: Command) -> int:
     config, timeout_s = context.config, timeout_of(arguments, context)
-    nodes = machines_named(config, arguments.nodes) if arguments.nodes else config.machines
+    nodes = machines_named(config, arguments.machines) if arguments.machines else config.machines
     listings: dict[str, tuple[Listing, ...]] = {}
     silences: list[Silence] = []
     for outcome in on_nodes(nodes, lambda node: list_keys(node, config.ssh, timeout_s=timeout_s), at_once=_AT_ONCE):

@@ -10,14 +10,14 @@ from vme.fleet.inventory import machines_named
 
 
 def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
-    parser.add_argument("nodes", metavar="NODES", help="kvm03, kvm[01-08], @group, @zone, @storage")
+    parser.add_argument("machines", metavar="NODES", help="kvm03, kvm[01-08], @group, @zone, @storage")
     add_yes(parser)
     add_reason(parser)
     add_timeout(parser)
 
 
 def run(arguments: argparse.Namespace, context: Context, _command: Command) -> int:
-    nodes = machines_named(context.config, arguments.nodes)
+    nodes = machines_named(context.config, arguments.machines)
     context.touched += [node.name for node in nodes]
     timeout_s = timeout_of(arguments, context)
     scanned, silences = plan_all(nodes, lambda node: scan(node, context.config.ssh, timeout_s=timeout_s))

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, context: Context, _command: Command) -> i
         since=moment(arguments.since, now) if arguments.since else None,
         until=moment(arguments.until, now) if arguments.until else None,
     )
-    lines = list(read_lines(audit_file(context.config), wanted))
+    lines = list(read_lines(audit_file(context.config), wanted, context.warn))
     if arguments.output in ("json", "yaml"):
         write_data(lines, arguments.output)
     else:

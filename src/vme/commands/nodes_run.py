@@ -16,7 +16,7 @@ _AT_ONCE = 64
 
 def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
     parser.usage = f"{parser.prog} NODES [option ...] -- COMMAND [WORD ...]"
-    parser.add_argument("nodes", nargs="+", metavar="NODES", help="kvm03, kvm[01-08], @group, @zone, @storage")
+    parser.add_argument("machines", nargs="+", metavar="NODES", help="kvm03, kvm[01-08], @group, @zone, @storage")
     parser.add_argument("-b", "--gather", action="store_true", help="show equal output once, with the nodes it is of")
     parser.add_argument(
         "-w",
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
 def run(arguments: argparse.Namespace, context: Context, _command: Command) -> int:
     if not arguments.handed_on:
         raise Misused("there is no command to run", hint=f"{context.tool} kvm[01-03] -- uptime")
-    nodes = tuple(dict.fromkeys(node for text in arguments.nodes for node in machines_named(context.config, text)))
+    nodes = tuple(dict.fromkeys(node for text in arguments.machines for node in machines_named(context.config, text)))
     context.touched += [node.name for node in nodes]
     live = None if arguments.gather else context.say_of_node
     ended, silences = [], []

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from vme.actions.repair.check import Case, check, cure
 from vme.actions.repair.places import Place, places
 from vme.actions.repair.unfinished import Unfinished, unfinished_held
-from vme.commands.context import Context, add_timeout, add_turn, timeout_of
+from vme.commands.context import Context, add_reason, add_timeout, add_turn, timeout_of
 from vme.commands.registry import Command
 from vme.errors import Failed, NoneDone, Refused, Silent, VmeError
 from vme.journal.lock import AtWork
@@ -17,6 +17,7 @@ from vme.names import checked
 def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
     parser.add_argument("guests", nargs="*", metavar="GUEST", help="only these guests (default: all there is)")
     parser.add_argument("--dry-run", action="store_true", help="show what would be done, and change nothing")
+    add_reason(parser)
     add_turn(parser)
     add_timeout(parser)
 

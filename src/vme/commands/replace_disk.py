@@ -9,7 +9,7 @@ from vme.actions.replace_disk.carry_out import Manner, carry_out
 from vme.actions.replace_disk.objections import CODES, checked_codes
 from vme.actions.replace_disk.plan import check
 from vme.actions.replace_disk.report import dry_run
-from vme.commands.context import Context, add_timeout, add_yes, confirm, seconds, timeout_of
+from vme.commands.context import Context, add_reason, add_timeout, add_yes, confirm, seconds, timeout_of
 from vme.commands.registry import Command
 from vme.fleet.inventory import machine_named
 from vme.progress import shown_progress
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
         metavar="S",
         help="wait this many seconds for the new disk (default %(default)g)",
     )
+    add_reason(parser)
     add_yes(parser)
     add_timeout(parser)
 

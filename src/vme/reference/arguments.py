@@ -46,14 +46,20 @@ COMPLETED_BY = {
     "USER": None,
     "VERSION": None,
 }
+# What a tool calls its words where a storage server is meant as well as a node; help calls them NODE and NODES.
+_OF_MACHINES = ("machine", "machines")
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option: its flags, short ones first; what stands for its value, if it takes one; what values there are."""
+    """An option: its flags, short ones first; what stands for its value, if it takes one; what values there are.
+
+    `written` is the value as a person reads it: `S`, or `[S]` where it may be left away.
+    """
 
     flags: tuple[str, ...]
     value: str | None
+    written: str | None
     choices: tuple[str, ...]
     help: str
     repeatable: bool
@@ -61,11 +67,12 @@ class Option:
 
 @dataclass(frozen=True)
 class Word:
-    """A word that stands by itself on the command line, or several of the kind."""
+    """A word that stands by itself on the command line, or several of the kind; `completed` by what, if by anything."""
 
     name: str
     many: bool
     help: str
+    completed: str | None
 
 
 @dataclass(frozen=True)
@@ -125,15 +132,17 @@ def _option(action: argparse.Action, formatter: argparse.HelpFormatter) -> Optio
     flags = tuple(sorted(action.option_strings, key=len))
     repeatable = isinstance(action, argparse._AppendAction)
     if action.nargs == 0:
-        return Option(flags, None, (), _help(action, formatter), repeatable)
+        return Option(flags, None, None, (), _help(action, formatter), repeatable)
     choices = tuple(map(str, action.choices or ()))
     value = action.metavar if isinstance(action.metavar, str) else "|".join(choices) or action.dest.upper()
-    return Option(flags, value, choices, _help(action, formatter), repeatable)
+    written = value if action.nargs is None else formatter._format_args(action, value)
+    return Option(flags, value, written, choices, _help(action, formatter), repeatable)
 
 
 def _word(action: argparse.Action, formatter: argparse.HelpFormatter) -> Word:
     name = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
-    return Word(name, action.nargs in ("*", "+", argparse.REMAINDER), _help(action, formatter))
+    completed = "machines" if action.dest in _OF_MACHINES else COMPLETED_BY.get(name)
+    return Word(name, action.nargs in ("*", "+", argparse.REMAINDER), _help(action, formatter), completed)
 
 
 def _help(action: argparse.Action, formatter: argparse.HelpFormatter) -> str:

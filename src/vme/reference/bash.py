@@ -25,12 +25,12 @@ def script_for(tools: Sequence[Tool]) -> str:
 def _case(tool: Tool) -> str:
     options = " ".join(flag for option in tool.options for flag in option.flags)
     values = " ".join(
-        f"{flag}={','.join(option.choices) or _kind(option.value)}"
+        f"{flag}={','.join(option.choices) or _kind(completed_by(option.value))}"
         for option in tool.options
         if option.value is not None
         for flag in option.flags
     )
-    words = " ".join(_kind(word.name) for word in tool.words)
+    words = " ".join(_kind(word.completed) for word in tool.words)
     names = "|".join(dict.fromkeys((tool.command.name, f"'vme {tool.command.verb}'")))
     return (
         f"        {names})\n            options='{options}'\n            values='{values}'\n"
@@ -38,6 +38,6 @@ def _case(tool: Tool) -> str:
     )
 
 
-def _kind(value: str | None) -> str:
+def _kind(completed: str | None) -> str:
     """`:guests` for names, `:files`, or `:` for what nobody can guess."""
-    return f":{completed_by(value) or ''}"
+    return f":{completed or ''}"

@@ -35,8 +35,9 @@ def _lines(tool: Tool) -> Iterator[str]:
         called.append(f"-c {tool.command.name}")
     for call in called:
         yield from (f"complete {call} {_option(option)}" for option in tool.options)
-        kinds = dict.fromkeys(completed_by(word.name) for word in tool.words)
-        yield f"complete {call}{'' if 'files' in kinds else ' -f'}"
+        kinds = dict.fromkeys(word.completed for word in tool.words)
+        if "files" not in kinds:
+            yield f"complete {call} -f"
         yield from (f"complete {call} -a {_names(kind)}" for kind in kinds if kind and kind != "files")
 
 

@@ -11,8 +11,9 @@ _STATUSES = (
     ("1", "failed: work began; the message lists what remains and how to finish it"),
     ("2", "misused or misconfigured: no node was changed"),
     ("3", "refused: nothing was changed; all reasons are listed"),
-    ("4", "not found, or on more than one node; the whole fleet answered"),
+    ("4", "not found, and the whole fleet answered; or on more than one node, which are named"),
     ("5", "some nodes gave no answer in time; what the others said was printed"),
+    ("6", "of several guests none was done; each one's own line says why"),
     ("130", "interrupted; the message says what was undone, or where things stand"),
 )
 _FILES = (
@@ -86,7 +87,7 @@ def _word(word: Word) -> list[str]:
 
 
 def _option(option: Option) -> list[str]:
-    value = rf" \fI{_text(option.value)}\fR" if option.value else ""
+    value = rf" \fI{_text(option.written)}\fR" if option.written else ""
     flags = ", ".join(rf"\fB{_text(flag)}\fR" for flag in option.flags)
     return [".TP", f"{flags}{value}", _text(option.help)]
 

@@ -51,13 +51,20 @@ def script_for(tools: Sequence[Tool]) -> str:
 
 def _case(tool: Tool) -> str:
     names = "|".join(dict.fromkeys((tool.command.name, f"'vme {tool.command.verb}'")))
-    lines = [*map(_option, tool.options), *map(_word, tool.words)]
+    lines = [*map(_option, tool.options), *map(_word, _told_apart(tool.words))]
     specs = " \\\n".join(f"                {line}" for line in lines)
     return f"        {names})\n            _arguments -s -S \\\n{specs}\n            ;;"
 
 
+def _told_apart(words: Sequence[Word]) -> Sequence[Word]:
+    """The words up to the one of which there may be many: what follows it would be taken for the first of all."""
+    ends = [place for place, word in enumerate(words, 1) if word.many]
+    return words[: ends[0]] if ends else words
+
+
 def _option(option: Option) -> str:
-    value = "" if option.value is None else f":{_plain(option.value)}:{_action(option.value, option.choices)}"
+    completed = None if option.choices else completed_by(option.value)
+    value = "" if option.value is None else f":{_plain(option.value)}:{_action(completed, option.choices)}"
     text = f"[{_plain(option.help)}]{value}"
     once = "*" if option.repeatable else ""
     if len(option.flags) == 1:
@@ -67,13 +74,12 @@ def _option(option: Option) -> str:
 
 
 def _word(word: Word) -> str:
-    return _quoted(f"{'*' if word.many else ''}:{_plain(word.name)}:{_action(word.name, ())}")
+    return _quoted(f"{'*' if word.many else ''}:{_plain(word.name)}:{_action(word.completed, ())}")
 
 
-def _action(value: str, choices: Sequence[str]) -> str:
+def _action(kind: str | None, choices: Sequence[str]) -> str:
     if choices:
         return f"({' '.join(choices)})"
-    kind = completed_by(value)
     # The blank at the beginning: call it with these words and no others.
     return "_files" if kind == "files" else f" _vme_names {kind}" if kind else " "
 
