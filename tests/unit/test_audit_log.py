@@ -10,7 +10,7 @@ import pytest
 from vme.actions.audit_log import Wanted, moment, read_lines
 from vme.audit import masked, split_touched, write_line
 from vme.config import Config
-from vme.errors import Misused
+from vme.errors import Failed, Misused
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -78,6 +78,16 @@ def test_rotated_files_come_first_the_oldest_before_all(tmp_path: Path) -> None:
     (tmp_path / "audit.log.bak").write_text("rubbish")
     assert [line["user"] for line in read_lines(file, Wanted())] == ["long ago", "yesterday", "now"]
     assert list(read_lines(tmp_path / "none", Wanted())) == []
+
+
+@pytest.mark.parametrize(("length", "filled_with"), [(30, b""), (12, b""), (20, b"\0"), (20, b"\xff")])
+def test_a_rotated_file_that_is_damaged_is_named(tmp_path: Path, length: int, filled_with: bytes) -> None:
+    a_line(tmp_path / "old")
+    whole = gzip.compress((tmp_path / "old").read_bytes())
+    (tmp_path / "audit.log.1.gz").write_bytes(whole[:length] + filled_with * (len(whole) - length))
+    with pytest.raises(Failed, match=r"audit\.log\.1\.gz: it is damaged, or cut off") as caught:
+        list(read_lines(tmp_path / "audit.log", Wanted()))
+    assert caught.value.hint == "moved away, it is left out"
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "5", "5y", "2026-13-01"])

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,6 +67,8 @@ def read_lines(file: Path, wanted: Wanted) -> Iterator[dict[str, Any]]:
                         yield line
         except FileNotFoundError:
             continue
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise Failed(f"{part}: it is damaged, or cut off", hint="moved away, it is left out") from None
         except OSError as problem:
             raise Failed(f"{part}: {problem.strerror or problem}") from None
 
