@@ -142,7 +142,7 @@ def _misused(command: Command, words: list[str], status: int) -> int:
     from vme.audit import write_line
     from vme.config import load
 
-    with suppress(VmeError):
+    with suppress(VmeError, OSError):
         message = "the command line could not be read"
         write_line(load(), tool=command.name, arguments=words, touched=(), status=status, message=message)
     return status

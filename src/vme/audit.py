@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vme.config import Config
+from vme.errors import Misconfigured
+from vme.home import at_home
 from vme.invoker import user_name
 
 # An option, a setting or a variable with one of these in its name has a secret for its value.
@@ -55,7 +57,11 @@ def write_line(
         "reason": reason,
     }
     _to_syslog(line)
-    return _to_file(audit_file(config), line)
+    try:
+        file = audit_file(config)
+    except Misconfigured as problem:
+        return f"no audit line written: {problem.message}"
+    return _to_file(file, line)
 
 
 def masked(arguments: Sequence[str]) -> list[str]:
@@ -95,7 +101,7 @@ def audit_file(config: Config | None) -> Path:
         return config.audit_file
     if os.geteuid() == 0:
         return Path("/var/log/vme/audit.log")
-    return Path(os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()) / "vme/audit.log"
+    return Path(os.environ.get("XDG_STATE_HOME") or at_home("~/.local/state")) / "vme/audit.log"
 
 
 def _to_file(file: Path, line: dict[str, Any]) -> str | None:

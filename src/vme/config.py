@@ -6,6 +6,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeVar
 
 from vme.errors import Misconfigured, Misused
+from vme.home import at_home
 from vme.names import checked
 from vme.records import dataclass, field
 from vme.toml_table import OptionValue, Table, open_table
@@ -169,7 +170,7 @@ def find_file() -> Path | None:
         if not Path(named).is_file():
             raise Misconfigured(f"$VME_CONFIG names {named}, which is not a file", hint="unset it, or run: vme init")
         return Path(named)
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser())
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or at_home("~/.config"))
     return next((path for path in (home / "vme/vme.toml", Path("/etc/vme/vme.toml")) if path.is_file()), None)
 
 

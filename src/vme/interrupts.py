@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM kept waiting where a step and the note of it belong together, or where things are taken back."""
+"""Ctrl-C and its like kept waiting where a step and the note of it belong together, or where things are taken back."""
 
 import signal
 import threading
@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def deferred_interrupts() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the block has ended; then KeyboardInterrupt, unless it ends with an error.
+    """Let what interrupts wait until the block has ended; then KeyboardInterrupt, unless it ends with an error.
 
-    Signals come to the main thread only: in any other this does nothing, and nothing is needed.
+    What is ignored (SIGHUP under nohup) stays so. Signals come to the main thread only: in any other this does
+    nothing, and nothing is needed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -23,7 +24,9 @@ def deferred_interrupts() -> Iterator[None]:
     def remember(number: int, _frame: FrameType | None) -> None:
         came.append(number)
 
-    earlier = {number: signal.signal(number, remember) for number in _SIGNALS}
+    earlier = {
+        number: signal.signal(number, remember) for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN
+    }
     try:
         yield
     finally:

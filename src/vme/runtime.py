@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vme.errors import Misconfigured
+from vme.home import at_home
 
 
 def private_directory() -> Path:
@@ -38,7 +39,7 @@ def state_directory() -> Path:
     $VME_STATE_DIR, /var/lib/vme for root, else ~/.local/state/vme.
     """
     given = os.environ.get("VME_STATE_DIR")
-    own = Path("/var/lib/vme") if os.geteuid() == 0 else Path("~/.local/state/vme").expanduser()
+    own = Path("/var/lib/vme") if os.geteuid() == 0 else at_home("~/.local/state/vme")
     path = Path(given) if given else own
     path.mkdir(mode=0o750, parents=True, exist_ok=True)
     return path

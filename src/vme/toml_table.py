@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vme.errors import Misconfigured
+from vme.home import at_home
 from vme.parse_cache import remembered
 
 OptionValue = bool | int | float | str | tuple[str, ...]
@@ -153,7 +154,7 @@ class Table:
         value = self.text(key)
         if value is None:
             return None
-        path = Path(value).expanduser() if value.startswith("~/") else Path(value)
+        path = at_home(value) if value.startswith("~/") else Path(value)
         if not path.is_absolute() or ".." in path.parts:
             raise self.error(
                 key, f"{value!a} is not an absolute path", "write the whole path, beginning with /, without .."

@@ -166,6 +166,25 @@ def test_what_is_on_its_way_to_a_node_is_waited_for(vme: Vme) -> None:
     assert vme.guests_of("kvm01") == {"web1"}
 
 
+def test_of_several_whose_node_gave_no_answer_each_stays_in_the_journal(vme: Vme) -> None:
+    tool = begin(vme, "defining it", "create_guest", "web1", "web2", "-s", "kvm01", "-d", "1", "--jobs", "1", "--yes")
+    tool.wait_until_stopped()
+    vme.fault("freeze", "kvm01", "libvirtd")
+    tool.go_on()
+    tool.wait_until_stopped()  # the second one, when the first is given up
+    tool.go_on()
+    said = tool.end()
+    vme.fault("thaw", "kvm01", "libvirtd")
+    assert said.status == 6, said
+    assert said.text.count("it may still be done, so nothing was undone") == 2
+    assert "vme repair web1 web2 finishes or undoes what was begun" in said.text
+    assert "left nothing behind" not in said.text
+    assert sorted(own_files(vme)) == ["journal/web1", "journal/web2"]
+    assert vme.tool("vme", "repair", "web1", "web2").stdout.count("done: save its definition") == 2
+    assert own_files(vme) == []
+    assert vme.guests_of("kvm01") == {"web1", "web2"} == vme.store()
+
+
 @pytest.mark.long
 def test_what_does_not_arrive_is_nothing_to_decide_on(vme: Vme) -> None:
     give_up(vme, "defining it", "create_guest", "web1", "-s", "kvm01", "-d", "1")

@@ -2,8 +2,11 @@
 
 import json
 import re
+import signal
+import time
 from pathlib import Path
 
+from tests.faults.stopped import begin
 from tests.lab.vme import Vme, eventually
 
 STORE = "/srv/vme/east/virt-store"
@@ -362,6 +365,47 @@ def test_define_refuses_what_is_another_guest_s(vme: Vme, tmp_path: Path) -> Non
     vme.on("mgmt", "qemu-img", "create", "-q", "-f", "qcow2", f"{STORE}/new.img", "1M")
     assert "it may exist on a silent node: kvm05" in define(new, "kvm03")
     assert "web3 on kvm03: defined" in define(new, "kvm03", 0, "--force")
+
+
+def test_ctrl_c_takes_a_new_guest_back_and_claims_nothing_of_one_that_was_there(vme: Vme) -> None:
+    vme.create("web1", "kvm01")
+    xml = vme.virsh("kvm01", "dumpxml", "web1")
+    vme.tool("undefine_guest", "web1", "--yes")
+    tool = begin(vme, "defining it", "define_guest", "web1")
+    tool.wait_until_stopped()
+    vme.fault("freeze", "kvm01", "libvirtd")
+    tool.go_on()
+    time.sleep(1)  # the call is under way
+    tool.send(signal.SIGINT)
+    vme.fault("thaw", "kvm01", "libvirtd")
+    said = tool.end()
+    assert (said.status, "web1: interrupted; everything was undone" in said.text) == (130, True), said
+    assert vme.guests_of("kvm01") == set()
+    vme.tool("define_guest", "web1")
+
+    vme.write("mgmt", "/tmp/guest.xml", xml.replace(">1</vcpu>", ">2</vcpu>"))
+    tool = begin(vme, "defining it", "define_guest", "/tmp/guest.xml")
+    tool.wait_until_stopped()
+    tool.send(signal.SIGINT)
+    tool.go_on()
+    said = tool.end()
+    assert (said.status, "undone" in said.text) == (130, False), said
+    assert "web1: interrupted midway" in said.text
+    assert "done: save its definition" in vme.tool("vme", "repair", "web1").stdout
+
+
+def test_xml_without_a_uuid_gets_one_and_keeps_what_is_qemu_s_own(vme: Vme) -> None:
+    vme.create("web1", "kvm01")
+    xml = vme.virsh("kvm01", "dumpxml", "web1")
+    vme.tool("del_guest", "web1", "--yes")
+    xml = re.sub("<uuid>.*</uuid>|<mac .*/>", "", xml).replace("web1/web1-vda", "new.img")
+    own = "<qemu:commandline><qemu:env name='A' value='B'/></qemu:commandline></domain>"
+    xml = xml.replace("<domain ", "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' ")
+    vme.write("mgmt", "/tmp/guest.xml", xml.replace("</domain>", own))
+    vme.on("mgmt", "qemu-img", "create", "-q", "-f", "qcow2", f"{STORE}/new.img", "1M")
+    assert "web1 on kvm01: defined" in vme.tool("define_guest", "/tmp/guest.xml", "-s", "kvm01").stdout
+    assert "<qemu:env name='A' value='B'/>" in vme.virsh("kvm01", "dumpxml", "web1")
+    vme.on("mgmt", "rm", f"{STORE}/new.img")
 
 
 def test_what_is_deleted_takes_its_history_along(vme: Vme) -> None:

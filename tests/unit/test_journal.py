@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from tests.unit.made import config, store
+from vme.actions.repair.places import Place, places
+from vme.actions.repair.unfinished import unfinished_held
 from vme.config import Config, Store
 from vme.errors import Failed, Interrupted, Refused, VmeError
 from vme.fleet.deadline import Late
@@ -223,6 +225,31 @@ BROKEN = [
 def test_what_can_t_be_read_is_said_and_stays(tmp_path: Path, text: str) -> None:
     with pytest.raises(Failed, match="can't be read"):
         parsed(store(tmp_path), "web1", text)
+
+
+def test_what_is_not_even_text_is_said_and_stays_too(vme: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vme.actions.repair.places.reasons_not_there", lambda _store, **_more: [])
+    entry_file(vme).parent.mkdir(parents=True)
+    entry_file(vme).write_bytes(opening_line(INTENT).encode() + b'{"step": "\xe9", "facts": {}}\n')
+    with pytest.raises(Failed, match="can't be read"):
+        reasons_unfinished("web1", vme.zone("east").stores)
+    assert places(vme, ["web1"]) == ((Place("web1", east(vme)),), [])
+    with pytest.raises(Failed, match="can't be read"), unfinished_held(vme, Place("web1", east(vme))):
+        pass
+    assert entry_file(vme).exists()
+
+
+def test_what_could_not_be_removed_is_begun_still(vme: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_file: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with at_work(vme, INTENT, vme.zone("east").stores) as work:
+        work.step("one")
+        monkeypatch.setattr("vme.journal.work.remove_entry", broken)
+        with pytest.raises(OSError, match="Input/output"):
+            work.settled()
+        assert work.begun
+        monkeypatch.undo()
 
 
 def test_work_in_two_zones_has_a_note_in_the_second_which_goes_with_it(vme: Config) -> None:

@@ -147,6 +147,16 @@ def test_a_broken_configuration_is_said_by_every_tool(
     assert json.loads(audit.read_text())["status"] == 2
 
 
+def test_a_command_line_that_can_t_be_read_ends_with_2_whatever_becomes_of_its_audit_line(
+    audit: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("list_guests", ["--nonsense"]) == 2
+    assert json.loads(audit.read_text())["status"] == 2
+    monkeypatch.setattr("vme.config.load", raising(PermissionError(13, "Permission denied")))
+    assert run("list_guests", ["--nonsense"]) == 2
+    assert "--nonsense" in capsys.readouterr().err
+
+
 def test_version_and_overview(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("vme", ["--version"]) == 0
     assert capsys.readouterr().out == f"vme {__version__}\n"

@@ -6,11 +6,14 @@ from typing import Any, cast
 
 import pytest
 
+from tests.unit.made import guest
+from vme.actions.migrate import many
 from vme.actions.migrate.many import Traffic
 from vme.actions.migrate.plan import Plan
 from vme.actions.placement import OnItsWay, promised_beside
 from vme.actions.together import Stop
 from vme.config import MigrationSettings
+from vme.fleet.deadline import Late
 from vme.fleet.report import NodeReport
 
 
@@ -65,3 +68,14 @@ def test_a_guest_that_has_appeared_where_it_goes_is_not_counted_twice() -> None:
     there = SimpleNamespace(node=SimpleNamespace(name="kvm02"), running=(SimpleNamespace(uuid="one"),))
     given = [OnItsWay("one", "kvm02", 100), OnItsWay("two", "kvm02", 200), OnItsWay("three", "kvm03", 400)]
     assert promised_beside([cast(NodeReport, there)], given) == {"kvm02": 200, "kvm03": 400}
+
+
+def test_a_guest_whose_node_falls_silent_keeps_no_other_from_being_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    thaw = threading.Event()
+    monkeypatch.setattr(many, "CALL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(many, "live_form", lambda _guest: thaw.wait(20))
+    there = SimpleNamespace(node=SimpleNamespace(name="kvm02"))
+    plan = cast(Plan, SimpleNamespace(guest=guest("web1"), destination=there, live=True))
+    with pytest.raises(Late, match="web1 on kvm01: no answer"):
+        Traffic(Stop()).planned(guest("web1"), lambda _given: plan)
+    thaw.set()

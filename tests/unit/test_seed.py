@@ -68,6 +68,9 @@ def test_keys_are_added_to_user_data(tmp_path: Path) -> None:
         ("packages: [vim]\n", "cloud-init would ignore it"),
         ("#cloud-config\n- a\n", "not a list of settings"),
         ("#cloud-config\na: [\n", "not YAML"),
+        ("#cloud-config\nexpire: 2026-02-30\n", "not YAML: day is out of range"),
+        ("#cloud-config\nexpire: !!timestamp soon\n", "not YAML"),
+        ("#cloud-config\nexpire: !!bool perhaps\n", "not YAML"),
         ("#!/bin/sh\n", "can't be added"),
     ],
 )

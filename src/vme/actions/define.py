@@ -19,13 +19,15 @@ from vme.fleet.everywhere import Silence, silence_text
 from vme.fleet.guests import ask_guests
 from vme.fleet.inventory import node_named
 from vme.hypervisor.connection import Hypervisor, connect, reasons_not_to_change
-from vme.hypervisor.domain_xml import canonical_uuid, parse
-from vme.hypervisor.guest import Guest, define, saved_form, undefine
+from vme.hypervisor.domain_xml import is_uuid, parse, wanted_uuid
+from vme.hypervisor.guest import Guest, define, remove_by_uuid, saved_form
+from vme.hypervisor.new_domain import new_uuid, with_uuid
+from vme.interrupts import deferred_interrupts
 from vme.journal.entry import Intent
-from vme.journal.work import at_work
-from vme.names import checked
+from vme.journal.work import Work, at_work
+from vme.names import checked, shown
 from vme.node.files import states_of
-from vme.records import dataclass
+from vme.records import dataclass, replace
 from vme.store import history
 from vme.store.files import unspoilt_text
 from vme.store.layout import saved_xml_file
@@ -54,7 +56,7 @@ class Plan:
     request: Request
     hypervisor: Hypervisor
     name: str
-    uuid: str | None
+    uuid: str
     old: Guest | None
     before: str | None
     claims: tuple[Store, ...]
@@ -82,7 +84,7 @@ def read_request(
     """What FILE|GUEST on the command line means: with a slash it is a file, ending in .xml too, if there is one."""
     file = Path(word)
     if "/" in word or (word.endswith(".xml") and file.exists()):
-        return Request(file.read_text(encoding="utf-8"), word, None, node, zone, reason, force)
+        return Request(_text_in(file), word, None, node, zone, reason, force)
     name = checked(word, "guest")
     stores, problems = readable_stores(config, zone, timeout_s)
     saved = [(store, saved_xml_file(store, name)) for store in stores if saved_xml_file(store, name).is_file()]
@@ -110,18 +112,27 @@ def read_request(
     return Request(text, str(path), name, node, store.zone, reason, force)
 
 
+def _text_in(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise Misused(f"{file} is not text in UTF-8, as a definition must be", hint="convert it with iconv") from None
+
+
 def check(config: Config, request: Request, timeout_s: float) -> Plan:
     """Decide all and change nothing. Raises Misused, Silent, or Refused with all reasons."""
     domain_problems(request.xml, name=request.name, uuid=None, subject=request.source)
     root = parse(request.xml)
     name = checked(root.findtext("name", "").strip(), "guest")
-    uuid = canonical_uuid(root.findtext("uuid", "")) or None
+    uuid = wanted_uuid(root) or None
     replies = ask_guests(config, config.nodes, timeout_s)
     everyone = [guest for answer in replies.answers for guest in answer.value]
     old = next((guest for guest in everyone if (guest.name, guest.uuid) == (name, uuid)), None)
     node = _node_for(config, request, name, old)
     _refuse_silent_node(name, node, replies.silences)
     reasons = _reasons_taken(node, name, uuid, everyone)
+    if uuid is not None and not is_uuid(uuid):
+        reasons.append(f"the UUID in it, {shown(uuid)}, is none: leave <uuid> out, and the guest gets its own")
     if replies.silences and not request.force:
         reasons.append(f"it may exist on a silent node: {silence_text(replies.silences)}; --force does not ask there")
     stores = config.zone(node.zone).stores
@@ -139,27 +150,23 @@ def check(config: Config, request: Request, timeout_s: float) -> Plan:
     hypervisor = within(timeout_s, node.name, lambda: connect(node, config.ssh, timeout_s=timeout_s))
     if reasons_not_to_change(hypervisor):
         raise Refused(name, reasons_not_to_change(hypervisor))
+    if uuid is None:
+        # Known beforehand, so that a definition that may have been made can be taken back, and no other guest's.
+        uuid = new_uuid()
+        request = replace(request, xml=with_uuid(request.xml, uuid))
     return Plan(config, request, hypervisor, name, uuid, old, before, claims, kept)
 
 
 def carry_out(plan: Plan) -> str:
     """Define the guest, and bring back what was kept of it. On failure, and on Ctrl-C, a new definition is undone."""
     name, config = plan.name, plan.config
-    subject = f"{name} on {plan.hypervisor.node.name}"
     node = plan.hypervisor.node
     facts = {"node": node.name, "is_new": plan.old is None}
     intent = Intent("define_guest", name, node.zone, plan.uuid, facts, plan.request.reason)
     with at_work(config, intent, plan.claims) as work:
         _refuse_if_changed_meanwhile(plan)
         work.step(DEFINING)
-        with Undo(name, work if plan.old is None else None) as undo:
-            guest = within(CALL_TIMEOUT_S, subject, lambda: define(plan.hypervisor, plan.request.xml, subject=subject))
-            if plan.old is None:
-                undo.add(f"the definition of {subject}", lambda: _take_back(guest))
-            if plan.kept is not None:
-                work.step(BRINGING_BACK, uuid=guest.uuid)
-                bring_back_files(config, guest, plan.kept)
-                bring_back_rest(guest, plan.kept)
+        guest = _define_new(plan, work) if plan.old is None else _define(plan)
         why = plan.request.reason
         work.step(SAVING, uuid=guest.uuid)
         definition_changed(config, guest, tool="define_guest", before=plan.before, reason=why, always=plan.old is None)
@@ -169,9 +176,32 @@ def carry_out(plan: Plan) -> str:
         return f"{guest}: {'its definition is changed' if plan.old else 'defined'}{when_it_counts(guest)}{back}"
 
 
-def _take_back(guest: Guest) -> None:
+def _define_new(plan: Plan, work: Work) -> Guest:
+    """Define a guest that is not there yet, and bring back what was kept of it; all of it or nothing."""
+    with Undo(plan.name, work) as undo:
+        undo.add(f"the definition of {_subject(plan)}", lambda: _take_back(plan))
+        guest = _define(plan)
+        if plan.kept is not None:
+            work.step(BRINGING_BACK, uuid=guest.uuid)
+            bring_back_files(plan.config, guest, plan.kept)
+            bring_back_rest(guest, plan.kept)
+    return guest
+
+
+def _define(plan: Plan) -> Guest:
+    """Let libvirt define it. Ctrl-C waits until that is done or given up: nobody can undo what is still to come."""
+    subject = _subject(plan)
+    with deferred_interrupts():
+        return within(CALL_TIMEOUT_S, subject, lambda: define(plan.hypervisor, plan.request.xml, subject=subject))
+
+
+def _take_back(plan: Plan) -> None:
     """Undefine the guest again. NVRAM and TPM state stay on the node: they may have been there before, only there."""
-    within(CALL_TIMEOUT_S, str(guest), lambda: undefine(guest, keep_nvram=True, keep_tpm=True))
+    within(CALL_TIMEOUT_S, _subject(plan), lambda: remove_by_uuid(plan.hypervisor, plan.uuid, keep_state=True))
+
+
+def _subject(plan: Plan) -> str:
+    return f"{plan.name} on {plan.hypervisor.node.name}"
 
 
 def _node_for(config: Config, request: Request, name: str, old: Guest | None) -> Node:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from vme.config import Node, SshConfig
 from vme.errors import Failed, Refused, Silent
+from vme.home import at_home
 from vme.process import run
 from vme.records import dataclass
 from vme.ssh import settings_of
@@ -34,7 +35,7 @@ def scan(node: Node, ssh: SshConfig, *, timeout_s: float) -> HostKeys:
     settings = settings_of(node, ssh, timeout_s=timeout_s)
     port = settings.get("port", "22")
     name = settings.get("hostkeyalias") or settings.get("hostname", node.name)
-    file = Path(settings.get("userknownhostsfile", "~/.ssh/known_hosts").split(" ")[0]).expanduser()
+    file = at_home(settings.get("userknownhostsfile", "~/.ssh/known_hosts").split(" ")[0])
     argv = ("ssh-keyscan", "-T", str(max(1, round(timeout_s))), "-p", port, "-t", _TYPES)
     done = run((*argv, "--", settings.get("hostname", node.name)), timeout_s=3 * timeout_s)
     shown = [line.split(" ")[1:3] for line in done.output.splitlines() if line and not line.startswith("#")]

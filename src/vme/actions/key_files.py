@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vme.config import SshConfig
 from vme.errors import Failed, Misused, Refused
+from vme.home import at_home
 from vme.names import is_allowed
 from vme.node.authorized_keys import PublicKey, read_public_key
 from vme.process import run
@@ -16,7 +17,7 @@ _TIMEOUT_S = 600  # 8192 bits of RSA can take minutes
 
 def default_file(ssh: SshConfig) -> Path:
     """The private key that is meant where none is named: vme.toml's, or ~/.ssh/vme."""
-    return ssh.key or Path("~/.ssh/vme").expanduser()
+    return ssh.key or at_home("~/.ssh/vme")
 
 
 def generate(file: Path, *, kind: str, bits: int | None, comment: str) -> PublicKey:

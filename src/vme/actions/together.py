@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
 from vme.errors import VmeError
+from vme.interrupts import deferred_interrupts
 
 T = TypeVar("T")
 
@@ -40,30 +41,51 @@ def together(
     lanes = {lane(item): threading.Semaphore(at_once) for item in items}
     bugs: list[BaseException] = []
 
-    def one(item: T) -> None:
-        with lanes[lane(item)]:
-            try:
-                stop.check()
-                work(item)
-            except VmeError as problem:
-                failed(item, problem)
-            except KeyboardInterrupt:
-                return  # it had not begun
-            except BaseException as bug:  # noqa: BLE001 (raised again below)
-                bugs.append(bug)
+    def one(item: T, ended: threading.Event) -> None:
+        try:
+            with lanes[lane(item)]:
+                try:
+                    stop.check()
+                    work(item)
+                except VmeError as problem:
+                    failed(item, problem)
+        except KeyboardInterrupt:
+            return  # it had not begun
+        except BaseException as bug:  # noqa: BLE001 (raised again below)
+            bugs.append(bug)
+        finally:
+            ended.set()
 
-    threads = [threading.Thread(target=one, args=(item,), daemon=True) for item in items]
-    for thread in threads:
-        thread.start()
-    interrupted = False
-    for thread in threads:
-        while thread.is_alive():
-            try:
-                thread.join()
-            except KeyboardInterrupt:
-                interrupted = True
-                stop.request()
+    # Not thread.join(): once Ctrl-C has broken it off, Python 3.11 takes the thread for dead, and waits no more.
+    ends = [threading.Event() for _ in items]
+    threads = [
+        threading.Thread(target=one, args=(item, ended), daemon=True) for item, ended in zip(items, ends, strict=True)
+    ]
+    interrupted = _interrupted_while(lambda: _started(threads), stop)
+    while not all(ended.is_set() for ended in ends):
+        interrupted |= _interrupted_while(lambda: _awaited(ends), stop)
     if bugs:
         raise bugs[0]
     if interrupted:
         raise KeyboardInterrupt
+
+
+def _started(threads: Sequence[threading.Thread]) -> None:
+    with deferred_interrupts():  # else one that was not started would be waited for
+        for thread in threads:
+            thread.start()
+
+
+def _awaited(ends: Sequence[threading.Event]) -> None:
+    for ended in ends:
+        ended.wait()
+
+
+def _interrupted_while(wait: Callable[[], None], stop: Stop) -> bool:
+    """Do this; whether a person pressed Ctrl-C meanwhile, who is to be heard by all work."""
+    try:
+        wait()
+    except KeyboardInterrupt:
+        stop.request()
+        return True
+    return False

@@ -68,19 +68,21 @@ def run(arguments: argparse.Namespace, context: Context, _command: Command) -> i
     outcome = _create(plan, context, arguments.jobs, arguments.reason)
     if arguments.wait is not None:
         _wait(arguments.wait, arguments.wait_timeout, plan, outcome, context)
-    _sum_up(len(plan.guests), len(outcome.problems), context)
+    _sum_up(len(plan.guests), outcome, context)
     return 0
 
 
-def _sum_up(total: int, not_created: int, context: Context) -> None:
+def _sum_up(total: int, outcome: "Outcome", context: Context) -> None:
     """Say or raise how many were created. On stderr, so that stdout has a line a guest and nothing else."""
+    not_created = len(outcome.problems)
+    said = "each is said above" + ("" if outcome.unfinished else ", and left nothing behind")
     if not_created == 0:
         if total > 1 and not context.quiet:
             context.warn(f"{total} guests, all created")
     elif not_created < total:
-        raise Failed(f"{not_created} of {total} guests not created; each is said above, and left nothing behind")
+        raise Failed(f"{not_created} of {total} guests not created; {said}", hint=outcome.hint)
     else:
-        raise NoneDone(f"none of {total} guests created; each is said above, and left nothing behind")
+        raise NoneDone(f"none of {total} guests created; {said}", hint=outcome.hint)
 
 
 def _requests(arguments: argparse.Namespace, context: Context) -> "tuple[Request, ...]":

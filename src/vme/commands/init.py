@@ -7,6 +7,7 @@ from pathlib import Path
 from vme.commands.context import Context
 from vme.commands.registry import Command
 from vme.errors import Failed, Refused
+from vme.home import at_home
 
 EXAMPLE = """\
 # VME Tools: which nodes there are, and what a new guest gets.
@@ -85,4 +86,4 @@ def run(arguments: argparse.Namespace, context: Context, _command: Command) -> i
 
 def default_file() -> Path:
     """Where the file belongs that this user may write."""
-    return Path("/etc/vme/vme.toml") if os.geteuid() == 0 else Path("~/.config/vme/vme.toml").expanduser()
+    return Path("/etc/vme/vme.toml") if os.geteuid() == 0 else at_home("~/.config/vme/vme.toml")

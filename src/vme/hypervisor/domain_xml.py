@@ -161,12 +161,26 @@ def boot_disk(root: Element) -> str | None:
     return None if chosen is None else _attribute(chosen, "target", "dev")
 
 
+def wanted_uuid(root: Element) -> str:
+    """The UUID a domain is to have, canonical; libvirt takes it from the SMBIOS where it is only there. Empty: none."""
+    return canonical_uuid(root.findtext("uuid", "") or root.findtext("sysinfo/system/entry[@name='uuid']", ""))
+
+
 def canonical_uuid(text: str) -> str:
     """A UUID as libvirt writes it, who also reads it without hyphens and in capitals; what is none stays as it is."""
-    digits = text.strip().replace("-", "").lower()
-    if not re.fullmatch("[0-9a-f]{32}", digits):
+    if not is_uuid(text):
         return text.strip()
+    digits = _digits(text)
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def is_uuid(text: str) -> bool:
+    """Whether libvirt reads it as a UUID."""
+    return re.fullmatch("[0-9a-f]{32}", _digits(text)) is not None
+
+
+def _digits(text: str) -> str:
+    return text.strip().replace("-", "").lower()
 
 
 def uuid_in(xml: str) -> str:

@@ -222,8 +222,11 @@ def define(hypervisor: Hypervisor, xml: str, *, subject: str) -> Guest:
         return refreshed_domain(hypervisor, domain)
 
 
-def remove_by_uuid(hypervisor: Hypervisor, uuid: str) -> None:
-    """Stop and undefine the guest of that UUID, if it is there: takes back a define that may have happened."""
+def remove_by_uuid(hypervisor: Hypervisor, uuid: str, *, keep_state: bool = False) -> None:
+    """Stop and undefine the guest of that UUID, if it is there: takes back a define that may have happened.
+
+    Its NVRAM and TPM state go too, or stay on the node.
+    """
     with translated(hypervisor.node.name):
         try:
             domain = hypervisor.libvirt.lookupByUUIDString(uuid)
@@ -234,7 +237,7 @@ def remove_by_uuid(hypervisor: Hypervisor, uuid: str) -> None:
         guest = refreshed_domain(hypervisor, domain)
     if guest.active:
         pull_the_plug(guest)
-    undefine(guest)
+    undefine(guest, keep_nvram=keep_state, keep_tpm=keep_state)
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,13 @@ def with_identity(xml: str, identity: Identity) -> str:
     return _text(root)
 
 
+def with_uuid(xml: str, new: str) -> str:
+    """The same domain with this UUID, where libvirt would make one up."""
+    root = parse(xml)
+    _set(root, "uuid", new)
+    return _text(root)
+
+
 def macs_in(xml: str) -> tuple[str | None, ...]:
     """The MACs of a domain's interfaces; None for one that has none yet."""
     return tuple(

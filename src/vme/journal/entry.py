@@ -135,6 +135,11 @@ def gave_up_line(last_step: str) -> str:
     return step_line(last_step, {_GAVE_UP: time.time()})
 
 
+def text_of(store: Store, guest: str) -> str:
+    """The text of the guest's entry. What is not UTF-8 in it becomes what is not JSON either. Raises OSError."""
+    return journal_file(store, guest).read_text(encoding="utf-8", errors="backslashreplace")
+
+
 def is_begun(text: str) -> bool:
     """Whether an entry came to its first step, which is written in one piece with the intent."""
     return text.count("\n") > 1

@@ -19,7 +19,7 @@ from vme.config import Config, Store
 from vme.errors import Failed, Interrupted, Misused, Refused, VmeError
 from vme.fleet.deadline import Late
 from vme.interrupts import deferred_interrupts
-from vme.journal.entry import Intent, gave_up_line, is_begun, note, opening_line, parsed, step_line
+from vme.journal.entry import Intent, gave_up_line, is_begun, note, opening_line, parsed, step_line, text_of
 from vme.journal.lock import held
 from vme.names import is_allowed
 from vme.store.files import opened_among_ours, sync_directory
@@ -44,18 +44,20 @@ class Work:
         self._noted_on = noted_on
         self._frees_space = frees_space
         self._handle: int | None = None
+        self._begun = False
         self._last_step = ""
 
     @property
     def begun(self) -> bool:
         """Whether there is an entry: a step was written, and not all is settled."""
-        return self._handle is not None
+        return self._begun
 
     def step(self, name: str, **facts: Any) -> None:
         """Write down what is done next; it lasts (fsync) when this returns. Raises Refused or Failed if it can't."""
         try:
             if self._handle is None:
                 self._begin(step_line(name, facts))
+                self._begun = True
             else:
                 _append(self._handle, step_line(name, facts))
             self._last_step = name
@@ -83,6 +85,7 @@ class Work:
         remove_entry(self._file)
         if self._noted_on is not None:
             remove_entry(journal_file(self._noted_on, self.intent.guest))
+        self._begun = False
 
     def done(self) -> None:
         """Remove the entry of work that came to its end. Raises Failed or Interrupted, both saying that it did."""
@@ -126,6 +129,23 @@ def at_work(
 ) -> Iterator[Work]:
     """Hold the guest's name on these stores, and keep the journal's entry of the work on it, while the block runs.
 
+    Raises what claimed() and accounted() raise.
+    """
+    with claimed(config, intent, stores, frees_space=frees_space, noted_on=noted_on) as work, accounted(work):
+        yield work
+
+
+@contextmanager
+def claimed(
+    config: Config,
+    intent: Intent,
+    stores: Sequence[Store],
+    *,
+    frees_space: bool = False,
+    noted_on: Store | None = None,
+) -> Iterator[Work]:
+    """Hold the guest's name on these stores while the block runs; the work itself is done in accounted(), once.
+
     The entry is on the first of them that is of the guest's zone; a note of it is on `noted_on`, of another zone.
     Raises Refused if another tool holds the guest (after waiting as long as the configuration says), or if earlier work
     on it was left unfinished.
@@ -135,30 +155,39 @@ def at_work(
     with held(guest, stores, why, frees_space=frees_space, wait_s=config.defaults.turn_wait_s):
         refuse_unfinished(guest, stores)
         own = next(store for store in stores if store.zone == intent.zone)
-        work = Work(intent, own, frees_space=frees_space, noted_on=noted_on)
-        try:
-            yield work
-        except VmeError as problem:
-            if isinstance(problem, _NOTHING_CHANGED):
-                _settled_quietly(work)
-                raise
-            if work.begun:
-                if _comes_of_silence(problem):
-                    work.gave_up()
-                problem.hint = f"{problem.hint}; " if problem.hint else ""
-                problem.hint += f"vme repair {guest} finishes or undoes what was begun"
+        yield Work(intent, own, frees_space=frees_space, noted_on=noted_on)
+
+
+@contextmanager
+def accounted(work: Work) -> Iterator[None]:
+    """Remove the journal's entry when the block, which does the work, ends well; an error leaves it and names the mend.
+
+    Of several guests each has a block of its own, around what is done for that guest alone.
+    """
+    guest = work.intent.guest
+    try:
+        yield
+    except VmeError as problem:
+        if isinstance(problem, _NOTHING_CHANGED):
+            _settled_quietly(work)
             raise
-        except OSError as problem:
-            if not work.begun:
-                raise
-            hint = f"see to the store, then: vme repair {guest} finishes or undoes what was begun"
-            raise Failed(f"{guest}: {problem}", hint=hint) from None
-        except KeyboardInterrupt:
-            if not work.begun:
-                raise
-            hint = f"vme repair {guest} finishes or undoes what was begun"
-            raise Interrupted(f"{guest}: interrupted midway", hint=hint) from None
-        work.done()
+        if work.begun:
+            if _comes_of_silence(problem):
+                work.gave_up()
+            problem.hint = f"{problem.hint}; " if problem.hint else ""
+            problem.hint += f"vme repair {guest} finishes or undoes what was begun"
+        raise
+    except OSError as problem:
+        if not work.begun:
+            raise
+        hint = f"see to the store, then: vme repair {guest} finishes or undoes what was begun"
+        raise Failed(f"{guest}: {problem}", hint=hint) from None
+    except KeyboardInterrupt:
+        if not work.begun:
+            raise
+        hint = f"vme repair {guest} finishes or undoes what was begun"
+        raise Interrupted(f"{guest}: interrupted midway", hint=hint) from None
+    work.done()
 
 
 def refuse_busy(config: Config, guest: str, stores: Sequence[Store]) -> None:
@@ -192,7 +221,7 @@ def reasons_unfinished(guest: str, stores: Sequence[Store]) -> list[str]:
     reasons = []
     for store in stores if is_allowed(guest) else ():
         with suppress(FileNotFoundError):
-            text = journal_file(store, guest).read_text(encoding="utf-8")
+            text = text_of(store, guest)
             what = str(parsed(store, guest, text)) if is_begun(text) else "of which nothing was begun"
             reasons.append(
                 f"earlier work on it is not finished (zone {store.zone}): {what}; "

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vme.actions.create.options import Options, merged, requests_of
+from vme.actions.create.seed import YAML_VALUE_ERRORS
 from vme.actions.create.wish import Request
 from vme.config import Defaults
 from vme.errors import Misused
@@ -138,5 +139,5 @@ def _load(file: Path) -> Any:
         return yaml.load(file.read_text(encoding="utf-8"), Loader=NoAliases)
     except OSError as problem:
         raise Misused(f"{file} can't be read: {problem.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as problem:
+    except (yaml.YAMLError, *YAML_VALUE_ERRORS) as problem:
         raise Misused(f"{file} is not YAML: {' '.join(str(problem).split())}") from None

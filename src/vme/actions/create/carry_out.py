@@ -20,7 +20,7 @@ from vme.hypervisor.domain_xml import uuid_in
 from vme.hypervisor.guest import Guest, define, remove_by_uuid, start
 from vme.interrupts import deferred_interrupts
 from vme.journal.entry import Intent
-from vme.journal.work import Work, at_work
+from vme.journal.work import Work, accounted, claimed
 from vme.node.files import states_of
 from vme.progress import Advance
 from vme.store.confined import refuse_leading_out
@@ -39,10 +39,19 @@ MAKING_IMAGES, DEFINING, STARTING, SAVING = "making its images", "defining it", 
 
 @dataclass
 class Outcome:
-    """What became of each guest. Filled by several threads, each with guests of its own."""
+    """What became of each guest. Filled by several threads, each with guests of its own.
+
+    `unfinished`: of whom something may stay, as the journal says.
+    """
 
     created: dict[str, Guest] = field(default_factory=dict)
     problems: dict[str, VmeError] = field(default_factory=dict)
+    unfinished: list[str] = field(default_factory=list)
+
+    @property
+    def hint(self) -> str | None:
+        """What is to be done about those that are left unfinished."""
+        return f"vme repair {' '.join(self.unfinished)} finishes or undoes what was begun" if self.unfinished else None
 
 
 @dataclass(frozen=True)
@@ -61,36 +70,37 @@ def carry_out(plan: Plan, listener: Listener, *, at_once: int, reason: str | Non
     """
     outcome, stop, copying = Outcome(), Stop(), threading.Semaphore(_COPIES_AT_ONCE)
     percent = _Percent(plan, listener.advance)
-
-    def created(guest_plan: GuestPlan, guest: Guest) -> None:
-        outcome.created[guest_plan.name] = guest
-        listener.created(guest_plan, guest)
+    works: dict[str, Work] = {}
 
     def failed(guest_plan: GuestPlan, problem: VmeError) -> None:
-        if isinstance(problem, Interrupted):
+        if guest_plan.name in works and works[guest_plan.name].begun:
+            outcome.unfinished.append(guest_plan.name)
+        elif isinstance(problem, Interrupted):
             return  # undone; the end of all says so
         outcome.problems[guest_plan.name] = problem
         listener.failed(guest_plan, problem)
 
     def work(guest_plan: GuestPlan) -> None:
         making = _Making(plan.config, guest_plan, works[guest_plan.name], percent.of(guest_plan), stop, copying)
-        created(guest_plan, _create(making, reason))
+        with accounted(making.work):
+            guest = _create(making, reason)
+        outcome.created[guest_plan.name] = guest
+        # It is there now: whatever becomes of the words about it undoes nothing.
+        listener.created(guest_plan, guest)
 
-    with Undo(_subject(plan)), ExitStack() as locks:
-        works: dict[str, Work] = {}
-        if len(plan.guests) == 1:
-            only = plan.guests[0]
-            works[only.name] = locks.enter_context(at_work(plan.config, _intent(only, reason), only.claims))
-            _look_again(plan, plan.guests, _raised)
-            work(only)
+    is_one = len(plan.guests) == 1
+    with ExitStack() as locks:
+        with Undo(_subject(plan)):
+            works |= _claim(plan, locks, _raised if is_one else failed, reason)
+            mine = [guest_plan for guest_plan in plan.guests if guest_plan.name in works]
+            good = _look_again(plan, mine, _raised if is_one else failed)
+        if is_one:
+            work(plan.guests[0])
             return outcome
-        works |= _claim(plan, locks, failed, reason)
-        claimed: Sequence[GuestPlan] = [guest_plan for guest_plan in plan.guests if guest_plan.name in works]
-        claimed = _look_again(plan, claimed, failed)
         try:
-            together(claimed, lambda guest_plan: guest_plan.node, work, failed, stop, at_once)
+            together(good, lambda guest_plan: guest_plan.node, work, failed, stop, at_once)
         except KeyboardInterrupt:
-            raise Interrupted(_interrupted_text(plan, outcome)) from None
+            raise Interrupted(_interrupted_text(plan, outcome), hint=outcome.hint) from None
     return outcome
 
 
@@ -106,7 +116,7 @@ def _claim(
     works = {}
     for guest in plan.guests:
         try:
-            works[guest.name] = locks.enter_context(at_work(plan.config, _intent(guest, reason), guest.claims))
+            works[guest.name] = locks.enter_context(claimed(plan.config, _intent(guest, reason), guest.claims))
         except VmeError as problem:
             failed(guest, problem)
     return works
@@ -230,8 +240,6 @@ def _create(making: _Making, reason: str | None) -> Guest:
         work.step(SAVING)
         # Last, so that a guest whose creation was undone has no history.
         definition_changed(config, guest, tool="create_guest", reason=reason)
-    # Its own entry goes now: of many, the others may go on for long.
-    work.done()
     return guest
 
 
@@ -273,8 +281,10 @@ def _interrupted_text(plan: Plan, outcome: Outcome) -> str:
     from vme.nodesets import folded
 
     undone = "what was being created was undone"
+    if outcome.unfinished:
+        undone += f", but for {folded(outcome.unfinished)}, as said above"
     if not outcome.created:
-        return f"interrupted; {undone}, and nothing is created"
+        return f"interrupted; {undone}" + ("" if outcome.unfinished else ", and nothing is created")
     names = folded(list(outcome.created))
     return (
         f"interrupted; {undone}. Created before that, and left: {names} ({len(outcome.created)} of {len(plan.guests)})"

@@ -18,6 +18,8 @@ from vme.records import dataclass
 _CLOUD_CONFIG = "#cloud-config"
 # What cloud-init takes for user-data beside its own format.
 _OTHER_BEGINNINGS = ("#!", "#include", "#cloud-", "## template:", "Content-Type:", "MIME-Version:")
+# What PyYAML raises beside its own, of a value that is not what its form or its tag says: the date 2026-02-30.
+YAML_VALUE_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, ValueError)
 _LONGEST_BYTES = 1 << 20
 _KEY_TYPE = re.compile(r"(ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+")
 
@@ -132,7 +134,7 @@ def _load(text: str) -> Any:
 
     try:
         return yaml.safe_load(text) or {}
-    except (yaml.YAMLError, RecursionError) as problem:
+    except (yaml.YAMLError, *YAML_VALUE_ERRORS) as problem:
         raise Misused(f"the user-data is not YAML: {problem}") from None
 
 

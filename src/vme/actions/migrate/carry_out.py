@@ -86,9 +86,10 @@ def carry_out(plan: Plan, advance: Advance, stop: Stop, *, reason: str | None = 
                 mended = _settle_in(plan, work, there, reason, packed=packed)
                 left_behind = _clear_source(plan, there)
                 old_files = "" if plan.passage is None else _put_old_away(plan, plan.passage, work)
+                work.done()
         except KeyboardInterrupt:
-            work.settled()
-            raise Interrupted(f"{there}: interrupted, but it had moved already, with all it had") from None
+            so_far = "but not all it had may have come along" if work.begun else "with all it had"
+            raise Interrupted(f"{there}: interrupted, but it had moved already, {so_far}") from None
         outcome = _outcome(plan, there, elapsed_s, mended)
         return replace(outcome, helped_by=helped_by, left_behind=left_behind, old_files=old_files)
 

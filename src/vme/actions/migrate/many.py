@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 from vme.actions.migrate.plan import Plan
 from vme.actions.placement import OnItsWay
 from vme.actions.together import Stop
+from vme.actions.undo import CALL_TIMEOUT_S
 from vme.config import MigrationSettings
+from vme.fleet.deadline import within
 from vme.hypervisor.domain_xml import describe
 from vme.hypervisor.guest import Guest, live_form
 
@@ -32,8 +34,7 @@ class Traffic:
         with self._planning:
             self._stop.check()
             plan = check(tuple(self._given_room.values()))
-            memory_mib = describe(live_form(guest)).memory_mib if plan.live else 0
-            self._given_room[guest.uuid] = OnItsWay(guest.uuid, plan.destination.node.name, memory_mib)
+            self._given_room[guest.uuid] = OnItsWay(guest.uuid, plan.destination.node.name, _memory_mib(plan))
             return plan
 
     def turn(self, plan: Plan) -> AbstractContextManager[None]:
@@ -74,3 +75,9 @@ class Traffic:
         self._leaving[source] += one
         self._arriving[destination] += one
         self._in_zone[zone] += one
+
+
+def _memory_mib(plan: Plan) -> int:
+    if not plan.live:
+        return 0
+    return describe(within(CALL_TIMEOUT_S, str(plan.guest), lambda: live_form(plan.guest))).memory_mib

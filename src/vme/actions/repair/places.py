@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from vme.config import Config, Store, Zone
 from vme.errors import Failed
-from vme.journal.entry import Entry, is_begun, parsed
+from vme.journal.entry import Entry, is_begun, parsed, text_of
 from vme.names import is_allowed
 from vme.records import dataclass
 from vme.store.layout import OWN_FILES, journal_file
@@ -59,7 +59,7 @@ def other_zone(config: Config, place: Place) -> Zone | None:
 def _entry_at(place: Place) -> Entry | None:
     """The entry or note at a place, as far as it can be read by somebody who does not hold the guest."""
     try:
-        text = journal_file(place.store, place.guest).read_text(encoding="utf-8")
+        text = text_of(place.store, place.guest)
         return parsed(place.store, place.guest, text) if is_begun(text) else None
     except (OSError, Failed):
         return None

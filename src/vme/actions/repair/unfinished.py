@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vme.actions.repair.places import Place, other_zone, place_of_entry
 from vme.config import Config, Node, Zone
-from vme.journal.entry import Entry, is_begun, parsed
+from vme.journal.entry import Entry, is_begun, parsed, text_of
 from vme.journal.lock import held
 from vme.records import dataclass
 from vme.store.layout import journal_file
@@ -43,7 +43,7 @@ def unfinished_held(config: Config, place: Place) -> Iterator[Unfinished | None]
     stores = tuple(store for zone in zones for store in zone.stores)
     with held(place.guest, stores, f"vme repair {place.guest}", wait_s=config.defaults.turn_wait_s):
         try:
-            text = journal_file(place.store, place.guest).read_text(encoding="utf-8")
+            text = text_of(place.store, place.guest)
         except FileNotFoundError:
             yield None
             return
