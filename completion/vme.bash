@@ -31,27 +31,27 @@ _vme_tool() {
             words=':guests'
             ;;
         shutdown_guest|'vme shutdown')
-            options='-h --help --all --zone --node --state --jobs --dry-run --force --reason --timeout -q --quiet -D --debug'
+            options='-h --help --all --zone --node --state --jobs --dry-run --reason --timeout -q --quiet -D --debug'
             values='--zone=:zones --node=:nodes --state=: --jobs=: --reason=: --timeout=:'
             words=':guests'
             ;;
         reboot_guest|'vme reboot')
-            options='-h --help --all --zone --node --state --jobs --dry-run --force --reason --timeout -q --quiet -D --debug'
+            options='-h --help --all --zone --node --state --jobs --dry-run --reason --timeout -q --quiet -D --debug'
             values='--zone=:zones --node=:nodes --state=: --jobs=: --reason=: --timeout=:'
             words=':guests'
             ;;
         stop_guest|'vme stop')
-            options='-h --help --all --zone --node --state --jobs --dry-run --force --reason -y --yes --timeout -q --quiet -D --debug'
+            options='-h --help --all --zone --node --state --jobs --dry-run --reason -y --yes --timeout -q --quiet -D --debug'
             values='--zone=:zones --node=:nodes --state=: --jobs=: --reason=: --timeout=:'
             words=':guests'
             ;;
         suspend_guest|'vme suspend')
-            options='-h --help --all --zone --node --state --jobs --dry-run --force --reason --timeout -q --quiet -D --debug'
+            options='-h --help --all --zone --node --state --jobs --dry-run --reason --timeout -q --quiet -D --debug'
             values='--zone=:zones --node=:nodes --state=: --jobs=: --reason=: --timeout=:'
             words=':guests'
             ;;
         resume_guest|'vme resume')
-            options='-h --help --all --zone --node --state --jobs --dry-run --force --reason --timeout -q --quiet -D --debug'
+            options='-h --help --all --zone --node --state --jobs --dry-run --reason --timeout -q --quiet -D --debug'
             values='--zone=:zones --node=:nodes --state=: --jobs=: --reason=: --timeout=:'
             words=':guests'
             ;;

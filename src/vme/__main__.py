@@ -39,18 +39,28 @@ def main() -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as some would have it, no process could be waited for
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a foreign name may hold what can't be encoded
-    status = run(PurePath(sys.argv[0]).name, sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        status = status or 1
-    except OSError as problem:
-        status = status or 1
-        with suppress(OSError):
-            print(f"vme: its output is not all written: {problem.strerror}", file=sys.stderr)
+    status = _run_and_write_out(PurePath(sys.argv[0]).name, sys.argv[1:])
     with suppress(OSError):
         sys.stderr.flush()
     os._exit(status)
+
+
+def _run_and_write_out(program: str, words: list[str]) -> int:
+    """Run the tool and write out all it said; returns its status. What ends it from without is said in one line."""
+    status = 0
+    try:
+        status = run(program, words)
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        status, problem = 130, "interrupted"
+    except BrokenPipeError:
+        return status or 1
+    except OSError as error:
+        status, problem = status or 1, f"{error.filename or 'its output is not all written'}: {error.strerror or error}"
+    with suppress(OSError):
+        print(f"vme: {problem}", file=sys.stderr)
+    return status
 
 
 def _open_what_is_closed() -> None:
@@ -119,21 +129,25 @@ def _run_command(command: Command, tool: str, words: list[str]) -> int:
     if getattr(module, "HANDS_ON", False) and "--" in words:
         own, handed_on = words[: words.index("--")], words[words.index("--") + 1 :]
     parser = parser_of(command, tool, module)
-    parse = parser.parse_intermixed_args if getattr(module, "INTERMIXED", False) else parser.parse_args
-
-    def again(config: "Config") -> "argparse.Namespace":
-        from vme.commands.configured import configured_words
-
-        arguments = parse([*configured_words(config, command, parser), *own])
-        arguments.handed_on = tuple(handed_on or ())
-        return arguments
-
     try:
-        arguments = parse(own)
+        arguments = parser.read(own)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 2
         return _misused(command, words, status) if status else 0
     arguments.handed_on = tuple(handed_on or ())
+
+    def again(config: "Config") -> "argparse.Namespace":
+        from vme.commands.configured import configured_words
+
+        try:
+            completed = parser.read([*configured_words(config, command, parser, arguments), *own])
+        except SystemExit:
+            raise Misconfigured(
+                "the options that vme.toml gives this tool can't be used, as said above", hint="mend them in [tools]"
+            ) from None
+        completed.handed_on = arguments.handed_on
+        return completed
+
     return _Invocation(command, tool, words, arguments, module, again).carry_out()
 
 
@@ -171,16 +185,13 @@ class _Invocation:
     def carry_out(self) -> int:
         """Run the tool, print its error if it ends with one, write the audit line; returns the exit status."""
         from vme.commands.context import Context, with_turn
-        from vme.config import load
 
         _end_by_signals_as_by_interrupt()
         context: Context | None = None
         problem: VmeError | None = None
         status, message = 0, "done"
         try:
-            config = load()
-            if config.tool_options:
-                self.arguments = self.again(config)
+            config = self._configured()
             context = Context(with_turn(config, self.arguments), self.tool, self.arguments.quiet)
             status = self.module.run(self.arguments, context, self.command)
         except VmeError as error:
@@ -189,10 +200,6 @@ class _Invocation:
             problem = Interrupted("interrupted; what nodes were asked before may still be done by them")
         except BrokenPipeError:
             status, message = 1, "whoever read its output has gone"
-        except SystemExit:
-            problem = Misconfigured(
-                "the options that vme.toml gives this tool can't be used, as said above", hint="mend them in [tools]"
-            )
         except OSError as error:
             problem = Failed(f"{error.filename or 'this machine'}: {error.strerror or error}")
         except Exception as bug:
@@ -203,6 +210,20 @@ class _Invocation:
             self._print(problem)
         self._audit(context, status, message)
         return status
+
+    def _configured(self) -> "Config":
+        """The configuration in force; the options that it gives the tool are among its arguments then."""
+        from vme.config import load, local_config
+
+        try:
+            config = load()
+            if config.tool_options:
+                self.arguments = self.again(config)
+        except Misconfigured:
+            if not getattr(self.module, "MENDS_CONFIG", False):
+                raise
+            return local_config()
+        return config
 
     def _audit(self, context: "Context | None", status: int, message: str) -> None:
         from vme.audit import write_line

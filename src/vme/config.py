@@ -193,7 +193,9 @@ def read_file(file: Path) -> Config:
     zones_table = top.table("zones")
     zones = tuple(_read_zone(zones_table.table(name), name, migration) for name in zones_table.names())
     if not zones:
-        raise top.error("zones", "there is no zone", "add one, for example [zones.east]; `vme init` writes an example")
+        raise top.error(
+            "zones", "there is no zone", "add one, for example [zones.east]; `vme init FILE` writes an example"
+        )
     storage = _read_storage(top.table("storage"))
     chassis_table = top.table("chassis")
     chassis = tuple(_read_chassis(chassis_table.table(name), name) for name in chassis_table.names())

@@ -31,7 +31,7 @@ def _parsed(file: Path) -> dict[str, Any]:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise Misconfigured(
-            f"{file}: not TOML: {problem}", hint="`vme init` writes an example to compare with"
+            f"{file}: not TOML: {problem}", hint="`vme init FILE` writes an example to compare with"
         ) from None
     return values | {_EXPANDED: _expand_all(values)}
 

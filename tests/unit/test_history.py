@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from vme.__main__ import run
 from vme.config import Store
 from vme.store import history
 
@@ -98,3 +99,13 @@ def test_the_history_stays_on_the_store_where_it_began(store: Store, tmp_path: P
     assert history.history_store((store, second), "web2") == store
     add(store, "<a/>")
     assert history.history_store((store, second), "web1") == store
+
+
+def test_a_diff_is_not_printed_as_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VME_CONFIG", str(tmp_path / "vme.toml"))
+    (tmp_path / "vme.toml").write_text(f"""[audit]\nfile = "{tmp_path}/audit.log"
+[zones.east]\nnodes = "kvm01"\nstore = "/srv/vme"\nmanagement_store = "{tmp_path}"\n""")
+    assert run("history_guest", ["web1", "--diff", "-o", "csv"]) == 2
+    assert capsys.readouterr().err == "history_guest: a diff is no table\n  hint: -o json or yaml\n"

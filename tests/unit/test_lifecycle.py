@@ -4,6 +4,9 @@ import pytest
 
 from tests.unit.made import EAST, NODES, guest
 from vme.actions.lifecycle import VERBS, check
+from vme.commands import lifecycle
+from vme.commands.parser import parser_of
+from vme.commands.registry import VERBS as COMMANDS
 from vme.errors import Refused
 from vme.fleet.everywhere import Silence
 from vme.hypervisor.guest import STATES
@@ -46,6 +49,13 @@ def test_each_verb_in_each_state(verb: str, state: str, said: str) -> None:
 def test_only_stop_destroys_and_only_shutdown_waits() -> None:
     assert [name for name, verb in VERBS.items() if verb.destroys] == ["stop"]
     assert [name for name, verb in VERBS.items() if verb.waits_until_off] == ["shutdown"]
+
+
+@pytest.mark.parametrize("verb", NAMES)
+def test_force_is_offered_where_there_is_a_doubt_to_override(verb: str) -> None:
+    options = parser_of(COMMANDS[verb], verb, lifecycle).format_help()
+    assert ("--force" in options) == VERBS[verb].needs_whole_zone
+    assert "--dry-run" in options
 
 
 def test_a_guest_is_not_started_while_its_twin_runs_under_any_name() -> None:

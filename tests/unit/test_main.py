@@ -5,12 +5,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from vme import __version__
 from vme.__main__ import run
+from vme.commands.parser import parser_of
 from vme.commands.registry import COMMANDS
 from vme.errors import Refused, Silent
 from vme.process import run as run_process
@@ -175,6 +177,27 @@ def test_a_misused_command_line(words: list[str], capsys: pytest.CaptureFixture[
     assert "usage: " in capsys.readouterr().err
 
 
+def words_of(tool: str, *own: str) -> dict[str, object]:
+    """What the tool's words are, without its options."""
+    command = COMMANDS[tool]
+    parser = parser_of(command, tool, import_module(f"vme.commands.{command.module}"))
+    read = vars(parser.read(own))
+    return {action.dest: read[action.dest] for action in parser._actions if not action.option_strings}
+
+
+def test_options_may_stand_between_words() -> None:
+    assert words_of("migrate_guest", "web1", "--dry-run", "kvm03") == {"guests": "web1", "to": "kvm03"}
+    assert words_of("start_guest", "web1", "--dry-run", "web2") == {"guests": ["web1", "web2"]}
+    assert words_of("define_guest", "./web1.xml", "--dry-run", "kvm02") == {"source": "./web1.xml", "old_node": "kvm02"}
+    disk = {"guests": ["web1", "web2"], "disk": "vdb"}
+    assert words_of("remove_disk_guest", "web1", "--dry-run", "web2", "--yes", "vdb") == disk
+    assert words_of("vme_nodes_run", "kvm01", "-b", "kvm02") == {"nodes": ["kvm01", "kvm02"]}
+    assert words_of("start_guest", "--all") == {"guests": []}
+    assert words_of("start_guest", "--dry-run", "--", "web1", "--web2") == {"guests": ["web1", "--web2"]}
+    handed_on = ["dumpxml", "--inactive", "web1"]
+    assert words_of("vme_virsh", "-q", *handed_on) == {"words": handed_on}
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_tool_says_its_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(name, ["--help"]) == 0
@@ -189,6 +212,33 @@ def test_output_that_is_not_written_is_said() -> None:
     done = run_process(["sh", "-c", f"{ROOT}/bin/vme --version >/dev/full"], timeout_s=20)
     assert done.status == 1
     assert done.error == "vme: its output is not all written: No space left on device\n"
+
+
+@pytest.mark.parametrize("call", ["vme --help", "list_guests --help", "vme nosuch"])
+def test_help_that_nobody_reads_ends_without_a_traceback(call: str) -> None:
+    tool = f"{ROOT}/bin/{call}"
+    unbuffered = f"PYTHONUNBUFFERED=1 {tool}"  # what is written fails where it is printed, not at the end
+    done = run_process(["sh", "-c", f"{unbuffered} >/dev/full"], timeout_s=20)
+    assert (done.status, done.error) == (1, "vme: its output is not all written: No space left on device\n")
+    done = run_process(["sh", "-c", f"{{ sleep 0.3; {unbuffered}; echo $? >&2; }} | true"], timeout_s=20)
+    assert done.error == "1\n"
+    done = run_process(["sh", "-c", f"COLUMNS=² {tool}"], timeout_s=20)
+    assert (done.output[:7], "Traceback" in done.error) == ("usage: ", False)
+
+
+def test_an_interrupt_before_a_tool_is_under_way_is_said_in_a_line(tmp_path: Path) -> None:
+    child = CHILD.partition("tool.run")[0] + "def run(*_): raise KeyboardInterrupt\ntool.run = run\ntool.main()"
+    done = run_process((sys.executable, "-c", child), timeout_s=20)
+    assert (done.status, done.error) == (130, "vme: interrupted\n")
+    clone = tmp_path / "clone"
+    for folder in ("bin", "src/vme", ".venv/bin"):
+        (clone / folder).mkdir(parents=True)
+    (clone / "bin/vme").write_text((ROOT / "bin/vme").read_text())
+    (clone / ".venv/bin/python").symlink_to(sys.executable)
+    (clone / "src/vme/__init__.py").touch()
+    (clone / "src/vme/__main__.py").write_text("raise KeyboardInterrupt")
+    done = run_process(("sh", clone / "bin/vme"), timeout_s=20)
+    assert (done.status, done.error) == (130, "vme: interrupted\n")
 
 
 def test_a_real_process_from_the_clone() -> None:

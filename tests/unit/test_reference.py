@@ -45,7 +45,8 @@ def test_its_examples_are_command_lines_that_its_parser_takes(command: Command) 
         own = words[len(called) :]
         if getattr(module, "HANDS_ON", False) and "--" in own:
             own = own[: own.index("--")]
-        parser_of(command, command.name, module).parse_args(own)
+        parser = parser_of(command, command.name, module)
+        assert parser.read(own) == parser.parse_args(own)
 
 
 @TOOLS

@@ -31,4 +31,4 @@ def terminal_width() -> int:
         return os.get_terminal_size().columns
     except OSError:
         columns = os.environ.get("COLUMNS", "")
-        return int(columns) if columns.isdigit() else WIDTH
+        return int(columns) if columns.isdecimal() else WIDTH

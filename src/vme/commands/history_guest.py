@@ -70,6 +70,8 @@ def _version_after_the_guest(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace, context: Context, _command: Command) -> int:
+    if arguments.diff is not None and arguments.output == "csv":
+        raise Misused("a diff is no table", hint="-o json or yaml")
     context.touched.append(arguments.guest)
     store = store_with_history(context.config, arguments.guest, arguments.zone, timeout_of(arguments, context))
     if arguments.restore is not None:

@@ -9,6 +9,9 @@ from vme.commands.registry import Command
 from vme.errors import Failed, Refused
 from vme.home import at_home
 
+# Where vme.toml can't be used, its own hints send people here.
+MENDS_CONFIG = True
+
 EXAMPLE = """\
 # VME Tools: which nodes there are, and what a new guest gets.
 # Looked for at $VME_CONFIG, ~/.config/vme/vme.toml, /etc/vme/vme.toml; the first one counts.
@@ -66,7 +69,11 @@ management_store = "/srv/vme/east/virt-store"   # as this server sees it
 
 def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
     parser.add_argument(
-        "file", nargs="?", type=Path, metavar="FILE", help="where to (default: /etc/vme/vme.toml, or ~/.config/vme/)"
+        "file",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help="where to (default: $VME_CONFIG, or /etc/vme/vme.toml, or ~/.config/vme/)",
     )
 
 
@@ -85,5 +92,10 @@ def run(arguments: argparse.Namespace, context: Context, _command: Command) -> i
 
 
 def default_file() -> Path:
-    """Where the file belongs that this user may write."""
-    return Path("/etc/vme/vme.toml") if os.geteuid() == 0 else at_home("~/.config/vme/vme.toml")
+    """Where the file belongs that this user may write, and that will be found there."""
+    named = os.environ.get("VME_CONFIG")
+    if named:
+        return Path(named)
+    if os.geteuid() == 0:
+        return Path("/etc/vme/vme.toml")
+    return Path(os.environ.get("XDG_CONFIG_HOME") or at_home("~/.config")) / "vme/vme.toml"

@@ -16,12 +16,13 @@ from vme.commands.keys import (
     seconds_of,
 )
 from vme.commands.registry import Command
+from vme.errors import Misused
 from vme.names import checked
 
 
 def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
     add_nodes(parser)
-    parser.add_argument("--role", choices=ROLES, required=True, help="what the key may do there")
+    parser.add_argument("--role", choices=ROLES, help="what the key may do there (needed)")
     parser.add_argument("--key", type=Path, metavar="FILE", help="the private key (default: [ssh] key, or ~/.ssh/vme)")
     parser.add_argument("--name", metavar="NAME", help="what the key is called there (default: its comment)")
     parser.add_argument(
@@ -35,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
 
 
 def run(arguments: argparse.Namespace, context: Context, _command: Command) -> int:
+    if arguments.role is None:  # not argparse's to require: vme.toml may give it
+        raise Misused("say what the key may do there", hint=f"--role {', '.join(ROLES[:-1])} or {ROLES[-1]}")
     private = arguments.key or default_file(context.config.ssh)
     key = read_key(private)
     request = Request(

@@ -8,7 +8,6 @@ from vme.actions.lifecycle import VERBS, Plan, carry_out, check
 from vme.commands.context import (
     Context,
     add_guests,
-    add_plan_options,
     add_reason,
     add_timeout,
     add_yes,
@@ -27,7 +26,13 @@ _SHUTDOWN_WAIT_S = 120.0
 def add_arguments(parser: argparse.ArgumentParser, command: Command) -> None:
     verb = VERBS[command.verb]
     add_guests(parser)
-    add_plan_options(parser, force="start although a node of the zone, where the guest may run, is silent")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done, and change nothing")
+    if verb.needs_whole_zone:
+        parser.add_argument(
+            "--force",
+            action="store_true",
+            help="start although a node of the zone, where the guest may run, is silent",
+        )
     add_reason(parser)
     if verb.destroys:
         add_yes(parser)
@@ -51,7 +56,8 @@ def run(arguments: argparse.Namespace, context: Context, command: Command) -> in
     located = chosen_guests(arguments, context, by_library=verb.needs_library)
 
     def plan(index: int) -> Plan:
-        return check(verb, located.guests[index], located.everyone, located.silences, force=arguments.force)
+        force = getattr(arguments, "force", False)
+        return check(verb, located.guests[index], located.everyone, located.silences, force=force)
 
     def work(index: int) -> str:
         return carry_out(plan(index), wait_s=getattr(arguments, "wait", 0.0))

@@ -1,6 +1,7 @@
 """The parser of a tool's command line, and its help: what argparse knows, then the examples of its manual."""
 
 import argparse
+from collections.abc import Sequence
 from types import ModuleType
 
 from vme.commands.help import WIDTH, terminal_width
@@ -11,6 +12,13 @@ class Parser(argparse.ArgumentParser):
     """argparse's, whose help ends with the examples; they are read only if help is asked for."""
 
     tool = ""
+
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """What a command line says. Options may stand between a tool's words, but for words that it hands on."""
+        hands_on = any(action.nargs == argparse.REMAINDER for action in self._actions)
+        if hands_on or "--" in words:  # after which nothing is an option, as argparse's intermixed would have it
+            return self.parse_args(words)
+        return self.parse_intermixed_args(words)
 
     def format_help(self) -> str:
         from vme.manual import read_manual

@@ -8,8 +8,8 @@ class Command:
     """A tool: its own name, its verb under `vme` (one word or two), one line of help, and its module in vme.commands.
 
     The module has add_arguments(parser, command) and run(arguments, context, command) -> exit status; with HANDS_ON,
-    what follows `--` on the command line comes to it unread, as arguments.handed_on; with INTERMIXED, options may stand
-    between its arguments. What is `verb_only` has no name of its own in PATH.
+    what follows `--` on the command line comes to it unread, as arguments.handed_on; with MENDS_CONFIG it runs also
+    where vme.toml can't be used. What is `verb_only` has no name of its own in PATH.
     """
 
     name: str

@@ -17,9 +17,6 @@ from vme.commands.context import (
 from vme.commands.each import on_each
 from vme.commands.registry import Command
 
-# Options may stand between the guests and the disk.
-INTERMIXED = True
-
 
 def add_arguments(parser: argparse.ArgumentParser, _command: Command) -> None:
     add_guests(parser)
