@@ -191,7 +191,7 @@ def test_options_may_stand_between_words() -> None:
     assert words_of("define_guest", "./web1.xml", "--dry-run", "kvm02") == {"source": "./web1.xml", "old_node": "kvm02"}
     disk = {"guests": ["web1", "web2"], "disk": "vdb"}
     assert words_of("remove_disk_guest", "web1", "--dry-run", "web2", "--yes", "vdb") == disk
-    assert words_of("vme_nodes_run", "kvm01", "-b", "kvm02") == {"nodes": ["kvm01", "kvm02"]}
+    assert words_of("vme_nodes_run", "kvm01", "-b", "kvm02") == {"machines": ["kvm01", "kvm02"]}
     assert words_of("start_guest", "--all") == {"guests": []}
     assert words_of("start_guest", "--dry-run", "--", "web1", "--web2") == {"guests": ["web1", "--web2"]}
     handed_on = ["dumpxml", "--inactive", "web1"]
