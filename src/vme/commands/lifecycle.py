@@ -27,7 +27,10 @@ _SHUTDOWN_WAIT_S = 120.0
 def add_arguments(parser: argparse.ArgumentParser, command: Command) -> None:
     verb = VERBS[command.verb]
     add_guests(parser)
-    add_plan_options(parser, force="start although a node of the zone, where the guest may run, is silent")
+    add_plan_options(
+        parser,
+        force="start or resume although it may run on a silent node, or work on it is not finished",
+    )
     add_reason(parser)
     if verb.destroys:
         add_yes(parser)
@@ -51,10 +54,11 @@ def run(arguments: argparse.Namespace, context: Context, command: Command) -> in
     located = chosen_guests(arguments, context, by_library=verb.needs_library)
 
     def plan(index: int) -> Plan:
-        return check(verb, located.guests[index], located.everyone, located.silences, force=arguments.force)
+        guest = located.guests[index]
+        return check(context.config, verb, guest, located.everyone, located.silences, force=arguments.force)
 
     def work(index: int) -> str:
-        return carry_out(plan(index), wait_s=getattr(arguments, "wait", 0.0))
+        return carry_out(context.config, plan(index), wait_s=getattr(arguments, "wait", 0.0))
 
     if arguments.dry_run:
         return on_each(context, located.guests, lambda index: str(plan(index)))
