@@ -100,3 +100,13 @@ def test_a_guest_that_moves_away_is_not_called_shut_down(vme: Vme) -> None:
     assert tool.returncode == 1, said
     assert "it was moved to kvm02 meanwhile, and is running there" in said
     assert vme.running("web1") == ["kvm02"]
+
+
+def test_a_store_that_hangs_on_this_server_holds_nobody_up(vme: Vme) -> None:
+    vme.create("web1", "kvm01")
+    vme.fault("freeze", "mgmt", "glusterfs")
+    said = vme.tool("start_guest", "web1", status=3, timeout_s=30).stderr
+    assert "can't be seen on the virt-stores of its zone (no answer); --force starts it all the same" in said
+    vme.tool("start_guest", "web1", "--force", timeout_s=30)
+    vme.fault("thaw", "mgmt", "glusterfs")
+    assert vme.running("web1") == ["kvm01"]

@@ -263,7 +263,11 @@ def reasons_needed_by_others(
 def _undefined(stores: Sequence[Store], defined: AbstractSet[str]) -> Iterator[tuple[str, str]]:
     """Name and saved XML of the guests that have directories on these stores, and could be defined again."""
     for store in stores:
-        for name in sorted(directory.name for directory in store.management_path.iterdir()):
+        try:
+            names = sorted(directory.name for directory in store.management_path.iterdir())
+        except OSError as problem:
+            raise Failed(f"virt-store {store.name} can't be looked through: {problem}; is it mounted?") from None
+        for name in names:
             if is_allowed(name) and name not in defined:
                 xml = own_text(saved_xml_file(store, name), mode=SAVED_XML_MODE)
                 if xml is not None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from vme.config import Config
+from vme.config import Config, Store
 from vme.errors import Failed, NotFound, Refused
 from vme.fleet.deadline import Late, within
 from vme.fleet.everywhere import Silence, silence_text
@@ -163,22 +163,26 @@ def _work_on(config: Config, guest: Guest) -> tuple[list[str], list[str]]:
     """Who is at work on it, and what was begun of earlier work and is not done."""
     stores = config.zone(guest.node.zone).stores
     try:
-        if not within(config.defaults.timeout_s, str(guest), lambda: has_entry(guest.name, stores)):
-            return [], []
+        return within(config.defaults.timeout_s, str(guest), lambda: _work_seen(guest.name, stores))
     except (Late, OSError) as problem:
         why = "no answer" if isinstance(problem, Late) else problem.strerror
         return [], [f"whether work on it was left unfinished can't be seen on the virt-stores of its zone ({why})"]
+
+
+def _work_seen(guest: str, stores: Sequence[Store]) -> tuple[list[str], list[str]]:
+    if not has_entry(guest, stores):
+        return [], []
     from vme.journal.lock import AtWork, held
     from vme.journal.work import reasons_unfinished
 
     try:
-        with held(guest.name, stores, f"a look at {guest.name}"):
-            return [], reasons_unfinished(guest.name, stores)
+        with held(guest, stores, f"a look at {guest}"):
+            return [], reasons_unfinished(guest, stores)
     except AtWork as busy:
         # Nobody waits here: what was found out about the guest would be old then.
         return [f"{holder}: wait until that is done, then try again" for holder in busy.reasons], []
     except OSError:
-        return [], reasons_unfinished(guest.name, stores)  # a full store has no room for a lock
+        return [], reasons_unfinished(guest, stores)  # a full store has no room for a lock
 
 
 def carry_out(config: Config, plan: Plan, *, wait_s: float) -> str:
