@@ -51,7 +51,7 @@ _vme_tool() {
             words=':guests'
             ;;
         resume_guest|'vme resume')
-            options='-h --help --all --zone --node --state --jobs --dry-run --reason --timeout -q --quiet -D --debug'
+            options='-h --help --all --zone --node --state --jobs --dry-run --force --reason --timeout -q --quiet -D --debug'
             values='--zone=:zones --node=:nodes --state=: --jobs=: --reason=: --timeout=:'
             words=':guests'
             ;;

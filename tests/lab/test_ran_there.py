@@ -42,6 +42,10 @@ def test_the_source_is_not_let_go_on_after_the_guest_ran_and_ended_elsewhere(vme
     tool.go_on()
     eventually(lambda: is_so(vme, "kvm02", "running"), "it runs at its destination")
     lose_the_management_server(vme, "kvm01")
+    for narrowed in (("--node", "kvm01"), ("--state", "paused")):
+        said = vme.tool("resume_guest", "web1", *narrowed, "--force", status=3).stderr
+        assert "is running on kvm02 as 'web1'" in said
+    assert is_so(vme, "kvm01", "paused (migrating)")
     vme.virsh("kvm02", "shutdown", "web1")
     eventually(lambda: is_so(vme, "kvm02", "shut off (shutdown)"), "its system has shut down", timeout_s=60)
     assert is_so(vme, "kvm01", "paused (migrating)")

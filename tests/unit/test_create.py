@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 
 from tests.unit.golden import DATA
-from tests.unit.made import config, guest
+from tests.unit.made import EAST, config, guest
 from vme.actions import claims as claims_module
+from vme.actions.create.clone import read_original
 from vme.actions.create.options import Options, request_of
 from vme.actions.create.reasons import Reasons
 from vme.actions.create.site import Site, zone_for
 from vme.actions.create.storage import choose_claims
 from vme.actions.create.taken import readable_stores, reasons_name_is_taken, reasons_of_definition
 from vme.config import Config, Defaults, Store
-from vme.errors import Misused
+from vme.errors import Misused, NotFound, Silent
+from vme.fleet.everywhere import Silence
 
 BARE = (DATA / "virt-install-4.1.xml").read_text()
 UUID = "8b0c8541-9c59-4c34-ade1-9977256a95bb"
@@ -132,3 +134,11 @@ def test_a_store_that_does_not_answer_is_not_an_empty_one(tmp_path: Path) -> Non
     assert not reasons
     readable_stores(there, reasons, force=False, timeout_s=5)
     assert "does not answer, and may have a guest of that name" in reasons.refusal().reasons[0]
+
+
+def test_a_guest_to_be_copied_is_not_called_missing_while_a_node_is_silent(tmp_path: Path) -> None:
+    there, others = config(tmp_path), [guest("web2")]
+    with pytest.raises(Silent, match=r"web1: not on any node that answered; no answer from kvm02 \(no answer\)"):
+        read_original(there, "web1", others, [Silence(EAST[1], "no answer")], 5)
+    with pytest.raises(NotFound, match="web1: no such guest on any node"):
+        read_original(there, "web1", others, [], 5)

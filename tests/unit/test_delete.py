@@ -5,10 +5,15 @@ from pathlib import Path
 import pytest
 
 from tests.unit.made import EAST, config, disk, guest, store
-from vme.actions.delete import Plan, _left_alone, reasons_needed_by_others
+from vme.actions import delete as module
+from vme.actions.delete import Plan, _left_alone, carry_out, check, reasons_needed_by_others
 from vme.config import Store
+from vme.errors import Refused, Silent
 from vme.fleet.definitions import Definition
+from vme.fleet.everywhere import Answer, Replies, Silence
 from vme.process import run
+from vme.store.files import write_whole
+from vme.store.layout import saved_xml_file
 
 MINE = "/srv/vme/virt-store/web1"
 
@@ -90,3 +95,39 @@ def test_the_plan_says_what_goes(tmp_path: Path) -> None:
 
 def test_a_made_disk_is_as_the_parser_makes_them() -> None:
     assert disk("/x").source == "/x"
+
+
+def test_an_undefined_guest_that_could_be_defined_again_needs_its_base(tmp_path: Path) -> None:
+    here = store(tmp_path)
+    for name in ("web1", "web2", "web3"):
+        (here.management_path / name).mkdir()
+    xml = definition(file_disk("/elsewhere/web2-vda"), file_disk(f"{MINE}/web1-vda")).xml
+    for name in ("web1", "web2"):
+        write_whole(saved_xml_file(here, name), xml, mode=0o600)
+    (reason,) = reasons(here)
+    assert reason.startswith(f"{MINE}/web1-vda is needed by guest web2, which is defined on no node that answered")
+    assert reasons(here, definition(name="web2")) == []  # as it is defined, it needs nothing
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_guest_of_a_silent_node_is_not_said_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, force: bool
+) -> None:
+    silent: Replies[tuple[Definition, ...]] = Replies((Answer(EAST[1], (), True),), (Silence(EAST[0], "no answer"),))
+    monkeypatch.setattr(module, "ask_definitions", lambda *_: silent)
+    monkeypatch.setattr(module, "reasons_not_usable", lambda *_, **_more: [])
+    with pytest.raises(Silent, match=r"web1 on kvm01: no answer from kvm01 \(no answer\)"):
+        check(config(tmp_path), guest(state="shut off"), purge=False, force=force, timeout_s=5)
+
+
+def test_who_needs_it_is_looked_for_again_before_anything_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A linked copy may be made while a person is asked."""
+    here = store(tmp_path)
+    one = guest(state="shut off")
+    needing = definition(file_disk(f"{MINE}/web1-vda"))
+    monkeypatch.setattr(module, "ask_definitions", lambda *_: Replies((Answer(EAST[1], (needing,), True),), ()))
+    monkeypatch.setattr(module, "still_there", lambda *_: one)
+    monkeypatch.setattr(module, "undefine_while_off", lambda *_, **_more: pytest.fail("it was undefined"))
+    with pytest.raises(Refused, match="web1-vda is in use by guest 'web2' on kvm02"):
+        carry_out(Plan(config(tmp_path), one, here, (here,), False, ()))
+    assert not (here.management_path / ".vme/journal/web1").exists()

@@ -9,7 +9,8 @@ import pytest
 
 from tests.unit import made
 from tests.unit.golden import DATA
-from vme.actions.tag import Change, Plan, checked_change, labels_text
+from vme.actions import tag as tag_module
+from vme.actions.tag import Change, Plan, carry_out, checked_change, labels_text
 from vme.errors import Failed, Misused, Silent
 from vme.fleet import labels as fleet_labels
 from vme.fleet.labels import labelled
@@ -130,3 +131,20 @@ def test_what_a_person_is_told() -> None:
     plan = Plan(made.guest(), Change(add=("b",)), Labels(("a",)), Labels(("a", "b"), "T\u202e"))
     assert str(plan) == r"web1 on kvm01: tags a, b; title 'T\u202e' (was: tags a)"
     assert labels_text(Labels((), None, "x\ny")) == r"no tags; description 'x\ny'"
+
+
+def test_a_guest_that_moved_while_its_turn_was_waited_for_is_tagged_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = made.guest(node="kvm02")
+    written: list[Guest] = []
+    monkeypatch.setattr(tag_module, "found_again", lambda *_: moved)
+    monkeypatch.setattr(tag_module, "saved_form", lambda one: f"<domain on='{one.node.name}'/>")
+    monkeypatch.setattr(tag_module, "labels_of", lambda _: Labels(("web",)))
+    monkeypatch.setattr(tag_module, "is_persistent", lambda _: True)
+    monkeypatch.setattr(tag_module, "set_labels", lambda one, *_, **_more: written.append(one))
+    monkeypatch.setattr(tag_module, "definition_changed", lambda _, one, **_more: written.append(one))
+    change = Change(add=("prod",))
+    plan = Plan(made.guest(), change, Labels(), change.applied_to(Labels()))
+    assert carry_out(made.config(tmp_path), plan) == "web1 on kvm02: tags prod, web"
+    assert written == [moved, moved]

@@ -14,6 +14,7 @@ from vme.actions.disk_change import (
     wait_until,
 )
 from vme.actions.disk_image import DiskImage, existing_image, fill, give, reasons_in_use, reserve
+from vme.actions.found_again import still_there
 from vme.actions.ownership import Owner, find_owner
 from vme.actions.undo import CALL_TIMEOUT_S, Undo
 from vme.config import Config, Store, Zone
@@ -206,8 +207,8 @@ def _reasons_needed_elsewhere(config: Config, zone: Zone, image: DiskImage, wish
 
 
 def _refuse_if_changed_meanwhile(plan: Plan) -> None:
-    """Raise Refused where the place of the disk was taken, or the guest started or stopped, since it was looked at."""
-    forms = ask_forms(plan.guest)
+    """Raise Refused where the place of the disk was taken, or the guest started, stopped or moved since it was seen."""
+    forms = ask_forms(still_there(plan.config, plan.guest))
     if (forms.live is not None) != plan.live or any(disk_in(form, plan.disk.target) for form in forms.all):
         raise Refused(str(plan.guest), ["it changed while this was prepared"], hint="try again")
 

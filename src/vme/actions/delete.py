@@ -1,24 +1,27 @@
 """Deleting a guest: its definition goes, its directory moves to the trash; nothing another guest needs is touched."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePosixPath
 
 from vme.actions.definition import SAVED_XML_MODE, keep_versions
+from vme.actions.found_again import still_there
 from vme.actions.image_use import chain, file_disks
+from vme.actions.undefine_off import undefine_while_off
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.config import Config, Store
-from vme.errors import Failed, Interrupted, NotFound, Refused, VmeError
+from vme.errors import Failed, Interrupted, NotFound, Refused, Silent, VmeError
 from vme.fleet.deadline import within
 from vme.fleet.definitions import Definition, ask_definitions
-from vme.fleet.everywhere import silence_text
+from vme.fleet.everywhere import Silence, silence_text
 from vme.hypervisor.connection import reasons_not_to_change
 from vme.hypervisor.domain_xml import disks_of, image_paths, nvram_of, parse
-from vme.hypervisor.guest import Guest, pull_the_plug, refreshed, saved_form, undefine
+from vme.hypervisor.guest import Guest, pull_the_plug, refreshed, saved_form
 from vme.journal.entry import Intent
 from vme.journal.work import Work, at_work, refuse_busy
-from vme.names import checked
+from vme.names import checked, is_allowed
 from vme.records import dataclass
-from vme.store.files import write_whole
+from vme.store.files import own_text, write_whole
 from vme.store.history import history_store
 from vme.store.layout import guest_directory, saved_xml_file, seen_by_nodes
 from vme.store.proof import reasons_not_usable
@@ -48,6 +51,7 @@ class Plan:
     claims: tuple[Store, ...]
     purge: bool
     left_alone: tuple[str, ...]
+    force: bool = False
 
     @property
     def directory(self) -> Path | None:
@@ -81,15 +85,15 @@ def check(config: Config, guest: Guest, *, purge: bool, force: bool, timeout_s: 
         raise Refused(str(guest), reasons)
     if guest.active and not force:
         reasons.append(f"is {guest.state}: shutdown_guest or stop_guest first; --force pulls its plug")
-    replies = ask_definitions(config, zone.nodes, timeout_s)
-    if replies.silences and not force:
-        silent = silence_text(replies.silences)
-        reasons.append(f"a silent node may run or need it: {silent}; --force deletes it all the same")
-    definitions = [definition for answer in replies.answers for definition in answer.value]
+    definitions, silences = _ask(config, guest, timeout_s)
+    reasons += [] if force else _reasons_silent(silences)
     mine = next((d for d in definitions if d.uuid == guest.uuid and d.node == guest.node), None)
     if mine is None:
         refuse_busy(config, guest.name, zone.stores)
-        raise NotFound(f"{guest}: it is gone meanwhile")
+        if silences:
+            raise Silent(f"{guest}: no answer from {silence_text(silences)}", hint="see to that node, then delete it")
+        still_there(config, guest)  # or it says what became of it
+        raise Refused(str(guest), ["it changed while it was looked at"], hint="try again")
     store = next((store for store in zone.stores if guest_directory(store, guest.name).is_dir()), None)
     others = [d for d in definitions if (d.uuid, d.node) != (guest.uuid, guest.node)]
     if store is not None:
@@ -98,7 +102,32 @@ def check(config: Config, guest: Guest, *, purge: bool, force: bool, timeout_s: 
         reasons += _reasons_directory_is_missed(mine, zone.stores)
     if reasons:
         raise Refused(str(guest), reasons)
-    return Plan(config, guest, store, zone.stores, purge, _left_alone(mine, store))
+    return Plan(config, guest, store, zone.stores, purge, _left_alone(mine, store), force)
+
+
+def _ask(config: Config, guest: Guest, timeout_s: float) -> tuple[list[Definition], tuple[Silence, ...]]:
+    """Every definition of the guest's zone, and the nodes that said nothing."""
+    replies = ask_definitions(config, config.zone(guest.node.zone).nodes, timeout_s)
+    return [definition for answer in replies.answers for definition in answer.value], replies.silences
+
+
+def _reasons_silent(silences: Sequence[Silence]) -> list[str]:
+    if not silences:
+        return []
+    return [f"a silent node may run or need it: {silence_text(silences)}; --force deletes it all the same"]
+
+
+def _refuse_if_needed_by_now(plan: Plan) -> None:
+    """Look again, now that the guest's name is held: a person may have taken an hour to say yes."""
+    if plan.store is None:
+        return
+    guest = plan.guest
+    definitions, silences = _ask(plan.config, guest, plan.config.defaults.timeout_s)
+    others = [one for one in definitions if (one.uuid, one.node) != (guest.uuid, guest.node)]
+    reasons = [] if plan.force else _reasons_silent(silences)
+    reasons += reasons_needed_by_others(plan.store, guest.name, others, plan.claims)
+    if reasons:
+        raise Refused(str(guest), reasons)
 
 
 def carry_out(plan: Plan, *, reason: str | None = None) -> str:
@@ -164,9 +193,10 @@ def put_into_trash(name: str, store: Store | None, stores: Sequence[Store]) -> P
 
 
 def _stop_and_undefine(plan: Plan, work: Work, reason: str | None) -> None:
-    guest = within(CALL_TIMEOUT_S, str(plan.guest), lambda: refreshed(plan.guest))
+    guest = still_there(plan.config, plan.guest)
     if guest.active and not plan.guest.active:
         raise Refused(str(guest), [f"is {guest.state}: it was started meanwhile"])
+    _refuse_if_needed_by_now(plan)
     keep_nvram = False
     work.step(SAVING)
     if not plan.purge:
@@ -180,16 +210,11 @@ def _stop_and_undefine(plan: Plan, work: Work, reason: str | None) -> None:
         work.step(PULLING)
         within(CALL_TIMEOUT_S, str(guest), lambda: pull_the_plug(guest))
     work.step(UNDEFINING)
-    within(CALL_TIMEOUT_S, str(guest), lambda: undefine(guest, keep_nvram=keep_nvram))
     try:
-        within(CALL_TIMEOUT_S, str(guest), lambda: refreshed(guest))
-    except NotFound:
-        return
-    except VmeError as problem:
-        raise Failed(
-            f"{guest}: {problem.message}; whether its definition is removed is not known", hint=problem.hint
-        ) from None
-    raise Failed(f"{guest}: its definition is still there after it was removed; nothing of its files was touched")
+        undefine_while_off(guest, keep_nvram=keep_nvram)
+    except Failed as problem:
+        problem.message += "; nothing of its files was touched"
+        raise
 
 
 def _reasons_directory_is_missed(mine: Definition, stores: Sequence[Store]) -> list[str]:
@@ -211,7 +236,10 @@ def _lies_in(path: str | None, store: Store, name: str) -> bool:
 def reasons_needed_by_others(
     store: Store, name: str, others: Sequence[Definition], stores: Sequence[Store]
 ) -> list[str]:
-    """Which other guest has an image of this guest's directory as a disk, or below one of its disks."""
+    """Which other guest has an image of this guest's directory as a disk, or below one of its disks.
+
+    Also one that is undefined, if its saved XML is beside its images.
+    """
     directory = seen_by_nodes(store, guest_directory(store, name))
     reasons = []
     for other in others:
@@ -222,7 +250,28 @@ def reasons_needed_by_others(
             for path in (*disks, *more)
             if path.is_relative_to(directory)
         ]
+    defined = {name, *(other.name for other in others)}
+    for undefined, xml in _undefined(stores, defined):
+        reasons += [
+            f"{path} is needed by guest {undefined}, which is defined on no node that answered, but has its XML here"
+            for path in (path for disk in file_disks(xml) for path in chain(disk, stores))
+            if path.is_relative_to(directory)
+        ]
     return sorted(set(reasons))
+
+
+def _undefined(stores: Sequence[Store], defined: AbstractSet[str]) -> Iterator[tuple[str, str]]:
+    """Name and saved XML of the guests that have directories on these stores, and could be defined again."""
+    for store in stores:
+        try:
+            names = sorted(directory.name for directory in store.management_path.iterdir())
+        except OSError as problem:
+            raise Failed(f"virt-store {store.name} can't be looked through: {problem}; is it mounted?") from None
+        for name in names:
+            if is_allowed(name) and name not in defined:
+                xml = own_text(saved_xml_file(store, name), mode=SAVED_XML_MODE)
+                if xml is not None:
+                    yield name, xml
 
 
 def _left_alone(mine: Definition, store: Store | None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from vme.actions.definable import domain_problems, news_in, reasons_against
 from vme.actions.definition import definition_changed
+from vme.actions.found_again import found_again
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.config import Config
 from vme.diff import same_xml
@@ -9,7 +10,6 @@ from vme.errors import Refused
 from vme.fleet.deadline import within
 from vme.fleet.definitions import ask_definitions
 from vme.fleet.everywhere import silence_text
-from vme.fleet.locate import locate
 from vme.hypervisor.guest import Guest, define, persistence_of, saved_form
 from vme.hypervisor.metadata import is_persistent
 from vme.journal.entry import Intent
@@ -77,7 +77,7 @@ def carry_out(plan: Plan) -> str:
     intent = Intent(plan.tool, name, zone.name, plan.guest.uuid, reason=plan.reason)
     with at_work(config, intent, zone.stores) as work:
         # It may have moved: who looks at XML for an hour does not keep it from that.
-        guest = locate(config, [name], config.defaults.timeout_s).guests[0]
+        guest = found_again(config, plan.guest)
         now = within(CALL_TIMEOUT_S, str(guest), lambda: saved_form(guest))
         if not same_xml(now, plan.before):
             raise ChangedMeanwhile(str(guest), [f"its definition was changed meanwhile{_by_whom(config, guest, now)}"])

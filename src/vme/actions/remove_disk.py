@@ -16,6 +16,7 @@ from vme.actions.disk_change import (
     take_off,
     usable_stores,
 )
+from vme.actions.found_again import still_there
 from vme.actions.image_use import Use, uses_of
 from vme.config import Config, Zone
 from vme.errors import Failed, Interrupted, Refused, VmeError
@@ -92,7 +93,7 @@ def carry_out(plan: Plan, *, wait_s: float, reason: str | None = None) -> str:
     """Remove the disk and say what became of its image. Raises Failed where the guest has not let go in time."""
     guest, target = plan.guest, plan.disk.target
     with at_work(plan.config, _intent(plan, reason), plan.zone.stores, frees_space=plan.purged is not None) as work:
-        same = disk_named(guest, ask_forms(guest), target)
+        same = disk_named(guest, ask_forms(still_there(plan.config, guest)), target)
         if same.source != plan.disk.source:
             raise Refused(str(guest), [f"disk {target} is another one now: {same.source}"], hint="try again")
         work.step(TAKING_OFF)

@@ -13,6 +13,7 @@ from vme.actions.disk_change import (
     reasons_busy,
     usable_stores,
 )
+from vme.actions.found_again import still_there
 from vme.actions.image_use import uses_of
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.config import Config, Zone
@@ -104,7 +105,7 @@ def carry_out(plan: Plan, *, reason: str | None = None) -> str:
     facts = {"target": target, "size_bytes": plan.size_bytes}
     intent = Intent("resize_disk_guest", guest.name, guest.node.zone, guest.uuid, facts, reason)
     with at_work(plan.config, intent, plan.zone.stores) as work:
-        forms = ask_forms(guest)
+        forms = ask_forms(still_there(plan.config, guest))
         if (forms.live is not None) != plan.live or disk_named(guest, forms, target).source != plan.disk.source:
             raise Refused(str(guest), ["it changed while this was prepared"], hint="try again")
         if _size_now(guest, plan.disk, plan.image, live=plan.live) > plan.size_bytes:

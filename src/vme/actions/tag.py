@@ -1,11 +1,12 @@
 """Writing tags, a title and a description on a guest: kept by its own libvirt, so that they travel with it."""
 
 from vme.actions.definition import definition_changed
+from vme.actions.found_again import found_again
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.config import Config
 from vme.errors import Misused
 from vme.fleet.deadline import within
-from vme.hypervisor.guest import Guest, Labels, refreshed, saved_form
+from vme.hypervisor.guest import Guest, Labels, saved_form
 from vme.hypervisor.metadata import is_persistent, labels_of, set_labels
 from vme.journal.entry import Intent
 from vme.journal.work import at_work
@@ -88,16 +89,16 @@ def carry_out(config: Config, plan: Plan, *, reason: str | None = None) -> str:
     guest = plan.guest
     intent = Intent("tag_guest", guest.name, guest.node.zone, guest.uuid, reason=reason)
     with at_work(config, intent, stores) as work:
-        xml = within(CALL_TIMEOUT_S, str(plan.guest), lambda: saved_form(plan.guest))
+        guest = found_again(config, guest)
+        xml = within(CALL_TIMEOUT_S, str(guest), lambda: saved_form(guest))
         work.step("changing its definition")
-        after = within(CALL_TIMEOUT_S, str(plan.guest), lambda: _set(plan))
-        definition_changed(config, plan.guest, tool="tag_guest", before=xml, reason=reason)
-    return f"{plan.guest}: {labels_text(after)}"
+        after = within(CALL_TIMEOUT_S, str(guest), lambda: _set(guest, plan.change))
+        definition_changed(config, guest, tool="tag_guest", before=xml, reason=reason)
+    return f"{guest}: {labels_text(after)}"
 
 
-def _set(plan: Plan) -> Labels:
-    guest = refreshed(plan.guest)
-    after = plan.change.applied_to(labels_of(guest))
+def _set(guest: Guest, change: Change) -> Labels:
+    after = change.applied_to(labels_of(guest))
     set_labels(guest, after, persistent=is_persistent(guest))
     return after
 

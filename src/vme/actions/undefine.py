@@ -1,12 +1,14 @@
 """Undefining a guest so that nothing is lost: its images stay, and what only its node has goes to the store."""
 
 from vme.actions.definition import SAVED_XML_MODE, home_store, keep_versions, reasons_stores_unusable
+from vme.actions.found_again import still_there
 from vme.actions.kept_state import Kept, Parts, keep_state, parts_of
+from vme.actions.undefine_off import undefine_while_off
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.config import Config, Store
-from vme.errors import Failed, NotFound, Refused, VmeError
+from vme.errors import Failed, Refused, VmeError
 from vme.fleet.deadline import within
-from vme.hypervisor.guest import Guest, Persistence, persistence_of, refreshed, saved_form, undefine
+from vme.hypervisor.guest import Guest, Persistence, persistence_of, saved_form
 from vme.hypervisor.snapshots import Snapshots, snapshots_of
 from vme.journal.entry import Intent
 from vme.journal.work import at_work
@@ -73,7 +75,7 @@ def carry_out(plan: Plan, *, reason: str | None) -> str:
     facts = {"node": guest.node.name}
     intent = Intent("undefine_guest", guest.name, guest.node.zone, guest.uuid, facts, reason)
     with at_work(plan.config, intent, plan.stores) as work:
-        now = within(CALL_TIMEOUT_S, str(guest), lambda: refreshed(guest))
+        now = still_there(plan.config, guest)
         if now.active:
             raise Refused(str(guest), [f"is {now.state}: it was started meanwhile"])
         work.step(KEEPING)
@@ -103,14 +105,12 @@ def _kept(plan: Plan) -> tuple[Kept | None, Plan]:
 
 
 def _undefine(plan: Plan) -> None:
-    guest = plan.guest
     keep_nvram = plan.left_on_node or plan.parts.nvram_on_store
-    within(CALL_TIMEOUT_S, str(guest), lambda: undefine(guest, keep_nvram=keep_nvram, keep_tpm=plan.left_on_node))
     try:
-        within(CALL_TIMEOUT_S, str(guest), lambda: refreshed(guest))
-    except NotFound:
-        return
-    raise Failed(f"{guest}: its definition is still there after it was removed; nothing of its files was touched")
+        undefine_while_off(plan.guest, keep_nvram=keep_nvram, keep_tpm=plan.left_on_node)
+    except Failed as problem:
+        problem.message += "; its images were not touched"
+        raise
 
 
 def _outcome(plan: Plan, home: Store | None, kept: Kept | None) -> str:

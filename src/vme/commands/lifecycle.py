@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: Command) -> None:
         parser.add_argument(
             "--force",
             action="store_true",
-            help="start although a node of the zone, where the guest may run, is silent",
+            help=f"{verb.name} although it may run on a silent node, or work on it is not finished",
         )
     add_reason(parser)
     if verb.destroys:
@@ -56,11 +56,11 @@ def run(arguments: argparse.Namespace, context: Context, command: Command) -> in
     located = chosen_guests(arguments, context, by_library=verb.needs_library)
 
     def plan(index: int) -> Plan:
-        force = getattr(arguments, "force", False)
-        return check(verb, located.guests[index], located.everyone, located.silences, force=force)
+        guest, force = located.guests[index], getattr(arguments, "force", False)
+        return check(context.config, verb, guest, located.everyone, located.silences, force=force)
 
     def work(index: int) -> str:
-        return carry_out(plan(index), wait_s=getattr(arguments, "wait", 0.0))
+        return carry_out(context.config, plan(index), wait_s=getattr(arguments, "wait", 0.0))
 
     if arguments.dry_run:
         return on_each(context, located.guests, lambda index: str(plan(index)))

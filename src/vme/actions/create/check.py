@@ -39,7 +39,7 @@ def check(config: Config, requests: Sequence[Request], *, force: bool, timeout_s
     replies = ask_reports(config, config.nodes, timeout_s)
     everyone = [guest for answer in replies.answers for guest in answer.value.guests]
     sources = dict.fromkeys(request.source for request in requests if request.source is not None)
-    originals = {name: clone.read_original(config, name, everyone, timeout_s) for name in sources}
+    originals = {name: clone.read_original(config, name, everyone, replies.silences, timeout_s) for name in sources}
     sites = choose_sites(config, requests, originals, replies)
     reasons = Reasons([site.request.name for site in sites])
     stores = readable_stores(config, reasons, force=force, timeout_s=timeout_s)

@@ -10,8 +10,9 @@ from vme.actions.create.wish import Request
 from vme.actions.new_image import ImagePlan, as_overlay
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.config import Config, Store
-from vme.errors import Ambiguous, Failed, NotFound, Refused, VmeError
+from vme.errors import Ambiguous, Failed, NotFound, Refused, Silent, VmeError
 from vme.fleet.deadline import within
+from vme.fleet.everywhere import Silence, silence_text
 from vme.hypervisor.details import details_of
 from vme.hypervisor.domain_xml import Description, Disk, describe, disks_of, nvram_of, parse
 from vme.hypervisor.guest import Guest, saved_form
@@ -42,11 +43,18 @@ class Original:
     reasons: tuple[str, ...]
 
 
-def read_original(config: Config, name: str, everyone: Sequence[Guest], timeout_s: float) -> Original:
-    """Look at the guest to be copied. Raises NotFound or Ambiguous; what is against a copy is noted in it."""
+def read_original(
+    config: Config, name: str, everyone: Sequence[Guest], silences: Sequence[Silence], timeout_s: float
+) -> Original:
+    """Look at the guest to be copied. Raises NotFound, Silent or Ambiguous; what is against a copy is noted in it."""
     found = [guest for guest in everyone if guest.name == name]
+    if not found and silences:
+        raise Silent(
+            f"{name}: not on any node that answered; no answer from {silence_text(silences)}",
+            hint="it may be on a silent node: try again, or see what is wrong there",
+        )
     if not found:
-        raise NotFound(f"{name}: no such guest on any node that answered", hint="list_guests shows those there are")
+        raise NotFound(f"{name}: no such guest on any node", hint="list_guests shows those there are")
     if len(found) > 1:
         raise Ambiguous(f"{name}: on more than one node: {', '.join(guest.node.name for guest in found)}")
     guest = found[0]

@@ -5,13 +5,14 @@ from vme.actions.migrate.plan import Plan
 from vme.actions.migrate.storage.lay_out import changed_since
 from vme.actions.migrate.storage.passage import Passage
 from vme.actions.migrate.travel import lay_ready
+from vme.actions.undefine_off import undefine_while_off
 from vme.actions.undo import CALL_TIMEOUT_S
-from vme.errors import Failed, NotFound, Refused, Silent
+from vme.errors import Failed, Refused, Silent
 from vme.fleet.deadline import within
 from vme.fleet.everywhere import silence_text
 from vme.fleet.guests import ask_guests
 from vme.hypervisor.domain_xml import describe
-from vme.hypervisor.guest import define, refreshed, saved_form, undefine
+from vme.hypervisor.guest import define, refreshed, saved_form
 from vme.journal.work import Work
 from vme.store.proof import must_be_there
 
@@ -21,7 +22,7 @@ UNDEFINING = "undefining it at the source"
 
 
 def refuse_if_elsewhere(plan: Plan) -> None:
-    """Ask every node it may be on again, now that no tool of ours can start the guest. Raises Refused, or Silent."""
+    """Ask every node it may be on again, now that no other tool works on the guest. Raises Refused, or Silent."""
     config, guest = plan.config, plan.guest
     nodes = tuple(node for zone in plan.zones for node in zone.nodes)
     replies = ask_guests(config, nodes, config.defaults.timeout_s)
@@ -70,9 +71,4 @@ def move_cold(plan: Plan, work: Work) -> None:
     if plan.passage is not None:
         _refuse_changed(plan, plan.passage)
     work.step(UNDEFINING)
-    within(CALL_TIMEOUT_S, str(guest), lambda: undefine(guest, keep_nvram=parts.nvram_on_store))
-    try:
-        within(CALL_TIMEOUT_S, str(guest), lambda: refreshed(guest))
-    except NotFound:
-        return
-    raise Failed(f"{guest}: its definition is still there after it was removed")
+    undefine_while_off(guest, keep_nvram=parts.nvram_on_store)

@@ -76,14 +76,14 @@ def _at_source(source: Guest, destination: Guest | None, destination_node: str) 
     if source.state == "paused" and source.reason.startswith("post-copy"):
         return Ending(
             f"it is paused on {source.node.name}, and part of its memory went to {destination_node}, which has it no "
-            "more: it can't go on; stop_guest and start_guest it",
+            "more: it can't go on; stop_guest it, vme repair it, then start_guest it",
             clear=False,
         )
     if _stopped_midway(source) and destination is not None and destination.reason in _RAN_THERE_OR_MAY_HAVE:
         return _may_have_run_there(source, destination)
     if source.state == "paused":
         again = _without(destination, f"it was paused on {source.node.name} and runs there again", destination_node)
-        paused = f"it is paused on {source.node.name}; resume_guest it"
+        paused = f"it is paused on {source.node.name}; vme repair lets it run there again"
         return Ending(again.says, undefine=again.undefine, resume=source, otherwise=paused)
     return _without(destination, f"it is {source.state} on {source.node.name}", destination_node)
 
@@ -100,7 +100,8 @@ def _may_have_run_there(source: Guest, destination: Guest) -> Ending:
         return Ending(says, remove=source, undefine=source, otherwise=both)
     return Ending(
         f"{both} ({destination.reason}), where it may have run, so it can't be said which side is the newer; if it ran "
-        f"there, end it on {source.node.name} (virsh destroy, then undefine), else undefine it on {node} and resume it",
+        f"there, end it on {source.node.name} (virsh destroy, then undefine), else undefine it on {node} (virsh "
+        "undefine); vme repair does the rest",
         clear=False,
     )
 

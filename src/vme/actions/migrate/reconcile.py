@@ -6,11 +6,12 @@ from pathlib import PurePosixPath
 
 from vme.actions.kept_state import is_tpm_state
 from vme.actions.migrate.ending import Ending, Seen, ending_of
+from vme.actions.undefine_off import undefine_while_off
 from vme.actions.undo import CALL_TIMEOUT_S
 from vme.errors import VmeError
 from vme.fleet.deadline import within
 from vme.hypervisor.connection import Hypervisor, open_second
-from vme.hypervisor.guest import Guest, guests_on, pull_the_plug, undefine, unpause
+from vme.hypervisor.guest import Guest, guests_on, pull_the_plug, unpause
 from vme.records import dataclass
 
 _POLL_S = 0.25
@@ -61,9 +62,8 @@ def act_on(ending: Ending, files_kept: Sequence[PurePosixPath] = ()) -> Reckonin
             twin = ending.remove
             within(CALL_TIMEOUT_S, str(twin), lambda: pull_the_plug(twin))
         if ending.undefine is not None:
-            left = ending.undefine
             # Others may lie on the store, where they are the guest's that goes on.
-            within(CALL_TIMEOUT_S, str(left), lambda: undefine(left, keep_nvram=keep_nvram, keep_tpm=keep_tpm))
+            undefine_while_off(ending.undefine, keep_nvram=keep_nvram, keep_tpm=keep_tpm)
         if ending.resume is not None:
             waiting = ending.resume
             within(CALL_TIMEOUT_S, str(waiting), lambda: unpause(waiting))
