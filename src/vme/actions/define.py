@@ -99,10 +99,7 @@ def read_request(
             hint="name one of these files",
         )
     store, path = saved[0]
-    try:
-        text = unspoilt_text(path)
-    except OSError:
-        text = None
+    text = unspoilt_text(path)
     if text is None:
         raise Refused(
             name,

@@ -112,10 +112,11 @@ def add_narrowing(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_plan_options(parser: argparse.ArgumentParser, *, force: str) -> None:
-    """--dry-run, and --force with what it overrides."""
+def add_plan_options(parser: argparse.ArgumentParser, *, force: str | None) -> None:
+    """--dry-run, and --force with what it overrides, if there is anything to override."""
     parser.add_argument("--dry-run", action="store_true", help="show what would be done, and change nothing")
-    parser.add_argument("--force", action="store_true", help=force)
+    if force is not None:
+        parser.add_argument("--force", action="store_true", help=force)
 
 
 def add_reason(parser: argparse.ArgumentParser) -> None:

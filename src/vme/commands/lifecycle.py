@@ -8,6 +8,7 @@ from vme.actions.lifecycle import VERBS, Plan, carry_out, check
 from vme.commands.context import (
     Context,
     add_guests,
+    add_plan_options,
     add_reason,
     add_timeout,
     add_yes,
@@ -26,13 +27,8 @@ _SHUTDOWN_WAIT_S = 120.0
 def add_arguments(parser: argparse.ArgumentParser, command: Command) -> None:
     verb = VERBS[command.verb]
     add_guests(parser)
-    parser.add_argument("--dry-run", action="store_true", help="show what would be done, and change nothing")
-    if verb.needs_whole_zone:
-        parser.add_argument(
-            "--force",
-            action="store_true",
-            help=f"{verb.name} although it may run on a silent node, or work on it is not finished",
-        )
+    doubts = "although it may run on a silent node, or work on it is not finished"
+    add_plan_options(parser, force=f"{verb.name} {doubts}" if verb.needs_whole_zone else None)
     add_reason(parser)
     if verb.destroys:
         add_yes(parser)

@@ -23,37 +23,41 @@ def reasons_leading_out(image: Path, form: str, stores: Sequence[Store]) -> list
     if form not in FORMATS:
         return [f"{image} is {form}, and whether that leads to other files is known of {' and '.join(FORMATS)} only"]
     tops = [store.management_path.resolve() for store in stores]
-    below: Path | None = image
+    path: Path | None = image
     for _ in range(_DEEPEST):
-        path, below = below, None
         if path is None:
             return []
         try:
-            if not stat.S_ISREG(path.lstat().st_mode):
-                return [f"{_named(path, image)} is no plain file"]
-            if not any(path.resolve().is_relative_to(top) for top in tops):
-                return [f"{_named(path, image)} is on no virt-store of its zone"]
-            if (path == image and form == "raw") or not begins_as_qcow2(path):
-                return []
-            facts = facts_of_image(path, "qcow2")
+            wrong, below = _look(path, tops, is_raw=path == image and form == "raw")
         except OSError as problem:
-            return [f"{_named(path, image)} can't be read: {problem.strerror}"]
+            wrong, below = f"can't be read: {problem.strerror}", None
         except Failed as problem:
             return [problem.message]
-        if facts.data_file is not None:
-            return [f"{_named(path, image)} keeps its data in another file ({facts.data_file!a})"]
-        if facts.backing is not None and ":" in facts.backing.partition("/")[0]:
-            return [f"{_named(path, image)} has a backing file that is no plain path ({facts.backing!a})"]
-        # As QEMU finds it, which is run on this server.
-        below = None if facts.backing is None else path.parent / facts.backing
+        if wrong is not None:
+            return [f"{path}{'' if path == image else f' (below {image})'} {wrong}"]
+        path = below
     return [f"{image} has more than {_DEEPEST} images below it"]
+
+
+def _look(path: Path, tops: Sequence[Path], *, is_raw: bool) -> tuple[str | None, Path | None]:
+    """What is wrong with one image of the chain, if anything; and the one below it, as QEMU finds it on this server."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return "is no plain file", None
+    if not any(path.resolve().is_relative_to(top) for top in tops):
+        return "is on no virt-store of its zone", None
+    if is_raw or not begins_as_qcow2(path):
+        return None, None
+    facts = facts_of_image(path, "qcow2")
+    if facts.data_file is not None:
+        return f"keeps its data in another file ({facts.data_file!a})", None
+    if facts.backing is None:
+        return None, None
+    if ":" in facts.backing.partition("/")[0]:
+        return f"has a backing file that is no plain path ({facts.backing!a})", None
+    return None, path.parent / facts.backing
 
 
 def refuse_leading_out(image: Path, form: str, stores: Sequence[Store]) -> None:
     """The same, just before the image is read or changed. Raises Failed."""
     for reason in reasons_leading_out(image, form, stores):
         raise Failed(reason, hint="nothing of it was touched; who put that there?")
-
-
-def _named(path: Path, image: Path) -> str:
-    return f"{path}" if path == image else f"{path} (below {image})"

@@ -31,18 +31,15 @@ def own_text(path: Path, *, mode: int) -> str | None:
 
 
 def unspoilt_text(path: Path) -> str | None:
-    """What a plain file holds that is ours or root's, and that nobody else may write to; None of any other.
-
-    Raises OSError where it can't be read.
-    """
-    with _opened_plainly(path) as handle:
-        state = os.fstat(handle)
-        if state.st_uid not in (0, os.geteuid()) or state.st_mode & 0o022:
-            return None
-        try:
+    """What a plain file holds that is ours or root's, and that nobody else may write to; None of any other."""
+    try:
+        with _opened_plainly(path) as handle:
+            state = os.fstat(handle)
+            if state.st_uid not in (0, os.geteuid()) or state.st_mode & 0o022:
+                return None
             return _read_whole(handle, path, most=_LONGEST_TEXT).decode()
-        except UnicodeDecodeError:
-            return None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def plain_bytes(path: Path, *, most: int) -> bytes:
